@@ -1,0 +1,33 @@
+"""PRIMUS: pretrain IMU encoders from egocentric recordings, and measure them by few-shot activity recognition.
+
+The public names below are imported on first use (PEP 562), so that `import primus` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "ImuEncoder": "primus.models.encoder",
+    "load_released_checkpoint": "primus.models.weights",
+    "ImuRecording": "primus.io.recording",
+    "read_imu": "primus.io.read_imu",
+}
+__all__ = ["ImuEncoder", "ImuRecording", "__version__", "load_released_checkpoint", "read_imu"]
+
+if TYPE_CHECKING:
+    from primus.io.read_imu import read_imu
+    from primus.io.recording import ImuRecording
+    from primus.models.encoder import ImuEncoder
+    from primus.models.weights import load_released_checkpoint
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'primus' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,201 @@
+"""Strict parameters: a section of params.yaml becomes a frozen dataclass, or one error that lists everything wrong with it.
+
+A key's value is looked up in the section itself; where it is null there, in `profiles.<data>.<section>`; then in
+`presets.<preset>.<section>`. So a value in the section (also one given with `dvc exp run -S`) always wins, and params.yaml shows where each
+value comes from.
+"""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from primus.errors import UserError
+
+T = TypeVar("T")
+PARAMS = "params.yaml"
+
+
+def read_params(path: str | Path = PARAMS) -> dict[str, Any]:
+    """The whole parameter file as nested dicts (safe YAML)."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} not found in {Path.cwd().name}/; run the command from the repository's root") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold a mapping, found {type(content).__name__}")
+    return content
+
+
+def nearest(word: str, known: typing.Iterable[str]) -> str:
+    """`; did you mean 'x'?` for the closest known word, else the list of known words."""
+    options = sorted(known)
+    close = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(options)}"
+
+
+def load_value(dotted: str, path: str | Path = PARAMS) -> Any:
+    """The value at `a.b.c`, or a UserError naming the nearest key."""
+    value: Any = read_params(path)
+    walked: list[str] = []
+    for part in dotted.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            known = value.keys() if isinstance(value, Mapping) else []
+            raise UserError(f"{path}: no key {'.'.join([*walked, part])!r}{nearest(part, map(str, known))}")
+        value = value[part]
+        walked.append(part)
+    return value
+
+
+def profile_name(path: str | Path = PARAMS) -> str:
+    """The chosen profile (`data`), which must be one of `profiles`."""
+    return _chosen(read_params(path), "data", "profiles", path)
+
+
+def _chosen(params: Mapping[str, Any], key: str, table: str, path: str | Path) -> str:
+    name, known = params.get(key), params.get(table) or {}
+    if name not in known:
+        raise UserError(f"{path}: {key}={name!r} is not one of the {table}{nearest(str(name), map(str, known))}")
+    return str(name)
+
+
+def _descend(params: Mapping[str, Any], dotted: str, trouble: list[str]) -> Mapping[str, Any]:
+    value: Any = params
+    for part in dotted.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        trouble.append(f"{dotted} must be a mapping, found {value!r}")
+        return {}
+    return value
+
+
+def load(cls: type[T], section: str, path: str | Path = PARAMS) -> T:
+    """Build the dataclass `cls` from `section` (dotted names allowed), its profile and its preset.
+
+    Raises UserError listing every unknown, missing or badly typed key at once, each with the nearest valid one; a ValueError raised by
+    `cls.__post_init__` (a value out of range) is reported the same way.
+    """
+    params = read_params(path)
+    profile, preset = _chosen(params, "data", "profiles", path), _chosen(params, "preset", "presets", path)
+    trouble: list[str] = []
+    names = [section, f"profiles.{profile}.{section}", f"presets.{preset}.{section}"]
+    layers = [(name, _descend(params, name, trouble)) for name in names]
+    if not any(part in params for part in [section.split(".")[0]]):
+        trouble.append(f"no section {section!r}{nearest(section, map(str, params))}")
+    value = _build(cls, section, layers, trouble)
+    if trouble:
+        raise UserError(f"{path}: " + "; ".join(trouble))
+    return typing.cast(T, value)
+
+
+def _build(cls: type, where: str, layers: list[tuple[str, Mapping[str, Any]]], trouble: list[str]) -> Any:
+    hints = typing.get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    for name, layer in layers:
+        for key in layer:
+            if key not in fields:
+                trouble.append(f"unknown key {name}.{key}{nearest(str(key), fields)}")
+    found: dict[str, Any] = {}
+    complete = True
+    for name, field in fields.items():
+        hint = hints[name]
+        if dataclasses.is_dataclass(hint):
+            parts = []
+            for layer_name, layer in layers:
+                part = layer.get(name)
+                if part is not None and not isinstance(part, Mapping):
+                    trouble.append(f"{layer_name}.{name} must be a mapping, found {part!r}")
+                    part = None
+                parts.append((f"{layer_name}.{name}", part or {}))
+            before = len(trouble)
+            found[name] = _build(typing.cast(type, hint), f"{where}.{name}", parts, trouble)
+            complete = complete and len(trouble) == before
+            continue
+        value = next((layer[name] for _, layer in layers if layer.get(name) is not None), None)
+        if value is None:
+            if _allows_none(hint):
+                found[name] = None
+            elif field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING:
+                continue
+            else:
+                trouble.append(f"missing value for {where}.{name}: set it there, or in {' or '.join(n for n, _ in layers[1:])}")
+                complete = False
+            continue
+        try:
+            found[name] = _convert(value, hint, f"{where}.{name}")
+        except ValueError as error:
+            trouble.append(str(error))
+            complete = False
+    if not complete:
+        return None
+    try:
+        return cls(**found)
+    except ValueError as error:
+        trouble.append(str(error))
+        return None
+
+
+def _allows_none(hint: Any) -> bool:
+    return typing.get_origin(hint) in (typing.Union, types.UnionType) and type(None) in typing.get_args(hint)
+
+
+def _convert(value: Any, hint: Any, where: str) -> Any:
+    """`value` as the annotated type; ValueError says what was expected. Whole numbers pass for floats, nothing else is bent."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin is typing.Literal:
+        if value not in args:
+            raise ValueError(f"{where} must be one of {', '.join(map(repr, args))}, found {value!r}{nearest(str(value), map(str, args))}")
+        return value
+    if origin in (typing.Union, types.UnionType):
+        for option in args:
+            try:
+                return _convert(value, option, where)
+            except ValueError:
+                continue
+        raise ValueError(f"{where} must be {' or '.join(map(_name, args))}, found {value!r}")
+    if origin in (list, tuple):
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"{where} must be a list, found {value!r}")
+        inner = args[0] if args else Any
+        items = [_convert(item, inner, f"{where}[{index}]") for index, item in enumerate(value)]
+        return tuple(items) if origin is tuple else items
+    if origin in (dict, Mapping) or hint is dict:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{where} must be a mapping, found {value!r}")
+        inner = args[1] if args else Any
+        return {str(key): _convert(item, inner, f"{where}.{key}") for key, item in value.items()}
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{where} must be a mapping, found {value!r}")
+        trouble: list[str] = []
+        built = _build(typing.cast(type, hint), where, [(where, value)], trouble)
+        if trouble:
+            raise ValueError("; ".join(trouble))
+        return built
+    if hint is type(None):
+        if value is not None:
+            raise ValueError(f"{where} must be null, found {value!r}")
+        return None
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is float and isinstance(value, float) and not float("-inf") < value < float("inf"):
+        raise ValueError(f"{where} must be a finite number, found {value!r}")
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ValueError(f"{where} must be {_name(hint)}, found {value!r}")
+    return value
+
+
+def _name(hint: Any) -> str:
+    words = {float: "a number", int: "a whole number", str: "a text", bool: "true or false", type(None): "null"}
+    return words.get(hint, getattr(hint, "__name__", str(hint)))

@@ -1,0 +1,80 @@
+"""What a cached result depends on: the code that made it and the files it was made from."""
+
+import ast
+import hashlib
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+HASHED_BYTES = 64 * 2**20
+"""Files up to this size are identified by content; larger ones by name, size and modification time."""
+
+
+def _source(module: str) -> Path | None:
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+
+
+def _imported(path: Path, package: str, root: str) -> set[str]:
+    """Modules below `root` that `path` imports anywhere (inside functions too, for type checkers only not), with their parents."""
+    names: set[str] = set()
+    todo: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            todo.extend(node.orelse)
+            continue
+        todo.extend(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")
+                base = ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
+            names.add(base)
+            names.update(f"{base}.{alias.name}" for alias in node.names)
+    with_parents = {".".join(name.split(".")[:length]) for name in names for length in range(1, name.count(".") + 2)}
+    return {name for name in with_parents if name == root or name.startswith(root + ".")}
+
+
+@cache
+def import_closure(module: str) -> tuple[Path, ...]:
+    """Source files of the project that `module` reaches through imports, itself included, sorted by path.
+
+    Imports are read from the source, not executed; only modules of the same top-level package as `module`, or of `primus`, count.
+    Lazy re-exports (PEP 562) are not imports: a package's `__init__` file counts, what it would load on demand does not.
+    """
+    found: dict[str, Path] = {}
+    todo = {module, *(".".join(module.split(".")[:n]) for n in range(1, module.count(".") + 1))}
+    while todo:
+        name = todo.pop()
+        path = _source(name)
+        if path is None or name in found:
+            continue
+        found[name] = path
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        todo |= _imported(path, package, "primus") - found.keys()
+    return tuple(sorted(found.values()))
+
+
+@cache
+def code_digest(module: str) -> str:
+    """sha256 over the names and contents of the module's import closure."""
+    digest = hashlib.sha256()
+    for path in import_closure(module):
+        digest.update("/".join(path.parts[-3:]).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def file_identity(path: str | Path, name: str) -> str:
+    """Identity of an input file called `name`: its content's sha256 up to 64 MiB, else name, size and modification time."""
+    path = Path(path)
+    status = path.stat()
+    if status.st_size > HASHED_BYTES:
+        return f"{name}|{status.st_size}|{status.st_mtime_ns}"
+    with open(path, "rb") as handle:
+        return f"{name}|sha256:{hashlib.file_digest(handle, 'sha256').hexdigest()}"
