@@ -1,0 +1,50 @@
+# Two commands do all the set-up: `make demo` (the whole pipeline on the simulated corpus) and `make test`.
+#   make demo                      create .venv, install, run `dvc repro`, print the summary
+#   make test                      create .venv if needed, run the tests
+#   make demo TORCH_INDEX=<url>    take PyTorch from another index (the CPU-only build is far smaller than the default one)
+#   make help                      the other targets
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?=
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+export PATH := $(BIN):$(PATH)
+export PYTHONUNBUFFERED := 1
+
+$(VENV)/.ready: pyproject.toml constraints.txt .ci/setup
+	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" VENV="$(VENV)" .ci/setup
+
+.PHONY: help setup demo test lint experiments verify verify-tiny deps clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/.ready ## create .venv and install the project with its tested versions
+
+demo: $(VENV)/.ready ## the whole pipeline on the simulated corpus, then the summary table
+	@dvc repro
+	@python -m stages.report --show
+
+test: $(VENV)/.ready ## all tests that need no long proof
+	@pytest -q -m "not slow"
+
+lint: $(VENV)/.ready ## ruff and mypy
+	@ruff check . && ruff format --check . && mypy
+
+experiments: $(VENV)/.ready ## the experiments so far, in 100 columns
+	@dvc exp show --no-pager --drop '.*' --keep '$(EXPERIMENT_COLUMNS)'
+
+verify: $(VENV)/.ready ## the long proofs (about an hour): gain over random, link=none, two clones, ten kills
+	@python tests/verify/run.py --all
+
+verify-tiny: $(VENV)/.ready ## the long proofs on the tiny corpus (minutes): what CI runs
+	@python tests/verify/run.py --tiny
+
+deps: $(VENV)/.ready ## rewrite the code dependencies in dvc.yaml from the stages' imports
+	@python .ci/sync_deps.py --write
+
+clean: ## remove what runs leave behind (not .venv, not the DVC cache)
+	@rm -rf logs .cache dvc_plots data/*/
