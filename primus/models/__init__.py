@@ -1,0 +1,26 @@
+"""Encoder, heads, feature queue and weight files (pure PyTorch; nothing here reads params)."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_EXPORTS = {
+    "EncoderOutput": "primus.models.encoder",
+    "FeatureQueue": "primus.models.feature_queue",
+    "ImuEncoder": "primus.models.encoder",
+    "InputContract": "primus.models.encoder",
+    "load_released_checkpoint": "primus.models.weights",
+}
+
+__all__ = sorted(_EXPORTS)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EXPORTS:
+        return getattr(importlib.import_module(_EXPORTS[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return __all__
