@@ -78,8 +78,8 @@ class FileSet:
 def resolve_root(spec: str, dvc_root: Path) -> Path:
     """The folder a dataset's `root` setting names.
 
-    `$NAME` or `$NAME/sub` is read from the environment, and a relative value there is taken from `dvc_root` (experiments run in a copy elsewhere, and the
-    variable was set beside the repository). Any other setting is a path of the pipeline itself, relative to the working folder.
+    `$NAME` or `$NAME/sub` is read from the environment, and a relative value there is taken from `dvc_root` (experiments run in a copy elsewhere,
+    and the variable was set beside the repository). Any other setting is a path of the pipeline itself, relative to the working folder.
 
     Raises:
         UserError: the variable is not set, or the folder is missing or empty.

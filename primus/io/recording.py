@@ -95,9 +95,9 @@ def normalise_timestamps(timestamps_ns: NDArray[np.int64], source: str = "record
     """Make stamps strictly increasing by the one stated rule; returns the stamps (N,) int64 and how many samples shared their predecessor's.
 
     Phones and watches hand samples over in batches stamped in milliseconds, so several samples in a row can carry one stamp: each is a
-    sample of its own and none is dropped. The k samples that share a stamp are spread evenly over the interval up to the next distinct stamp, the first
-    keeping its own; the step is never longer than the recording's median time per sample, so that a group in front of a gap does not reach into it.
-    Distinct stamps are never moved.
+    sample of its own and none is dropped. The k samples that share a stamp are spread evenly over the interval up to the next distinct
+    stamp, the first keeping its own; the step is never longer than the recording's median time per sample, so that a group in front of a
+    gap does not reach into it. Distinct stamps are never moved.
 
     Raises:
         Rejected: `non_monotonic` when a stamp is earlier than the one before it, or more samples share a stamp than nanoseconds follow it.
@@ -113,7 +113,7 @@ def normalise_timestamps(timestamps_ns: NDArray[np.int64], source: str = "record
         i = int(backwards[0])
         raise Rejected(
             "non_monotonic",
-            f"{source}: time runs backwards {len(backwards)} times, first by {-int(steps[i]) * 1e-6:.3f} ms after sample {i}; expected stamps in order",
+            f"{source}: time runs backwards {len(backwards)} times, first by {-int(steps[i]) * 1e-6:.3f} ms after sample {i}",
         )
     repeated = int((steps == 0).sum())
     if not repeated:

@@ -79,8 +79,8 @@ class TakeImu:
     Attributes:
         recording: samples on the device clock.
         origin_ns: device time of the take's start: a sample lies (t - origin_ns) * 1e-9 seconds into the take.
-        clock: how `origin_ns` is known. "timesync": from the dataset's map of frames to device time; "first_sample": assumed, because that map is absent;
-            "file": the file's own zero or first stamp is the take's start by definition.
+        clock: how `origin_ns` is known. "timesync": from the dataset's map of frames to device time; "first_sample": assumed, because that
+            map is absent; "file": the file's own zero or first stamp is the take's start by definition.
     """
 
     recording: ImuRecording
