@@ -66,17 +66,14 @@ class FixedScale(nn.Module):
     learned per-channel weight and bias as a GroupNorm has (same parameter names and count).
     """
 
-    scale: Tensor
-
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(CHANNELS_IN))
         self.bias = nn.Parameter(torch.zeros(CHANNELS_IN))
-        scale = torch.tensor([1 / STANDARD_GRAVITY] * 3 + [1.0] * 3)
-        self.register_buffer("scale", scale, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * (self.scale * self.weight)[:, None] + self.bias[:, None]
+        scale = self.weight * self.weight.new_tensor([1 / STANDARD_GRAVITY] * 3 + [1.0] * 3)
+        return x * scale[:, None] + self.bias[:, None]
 
 
 class ConvBlock(nn.Module):
@@ -87,7 +84,7 @@ class ConvBlock(nn.Module):
         self.net = nn.Sequential(nn.Conv1d(channels, WIDTH, kernel, dilation=2, bias=False), pool)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)  # type: ignore[no-any-return]
+        return self.net(x)
 
 
 class ImuEncoder(nn.Module):
@@ -168,7 +165,7 @@ class ImuEncoder(nn.Module):
             x = block(x)
         sequence = x if self.layout == "channels" else x.transpose(1, 2)  # (B, 32 steps, 32 inputs) either way
         _, state = self.backbone[-1](sequence)
-        return state[-1]  # type: ignore[no-any-return]
+        return state[-1]
 
     def forward(self, x: Tensor) -> EncoderOutput:
         """Encode windows x (B, 6, T) float, T >= 123; raises ValueError on any other shape."""
@@ -179,7 +176,7 @@ class ImuEncoder(nn.Module):
 
     def save_pretrained(self, folder: str | Path, **metadata: Any) -> None:
         """Write config.json and model.safetensors into `folder`; `metadata` (JSON values) goes under "training"."""
-        from primus.models.weights import save_encoder
+        from primus.models.pretrained import save_encoder
 
         save_encoder(self, Path(folder), metadata or dict(self.metadata))
 
@@ -192,6 +189,6 @@ class ImuEncoder(nn.Module):
         Raises:
             primus.errors.UserError: folder, file, option or tensor missing or not what this version writes.
         """
-        from primus.models.weights import load_encoder
+        from primus.models.pretrained import load_encoder
 
         return load_encoder(str(folder_or_hub_id), revision)

@@ -142,7 +142,8 @@ class FeatureQueue:
         filled = len(state["table"])
         if names != set(self.vectors) or filled > self.capacity:
             raise ValueError(
-                f"the queue holds {sorted(self.vectors)} x {self.capacity} rows, the state {sorted(names)} x {filled}: it was saved under other settings"
+                f"the queue holds {sorted(self.vectors)} x {self.capacity} rows, the state {sorted(names)} x {filled}:"
+                " it was saved under other settings"
             )
         for name, bank in self.vectors.items():
             bank[:filled] = state[f"vectors.{name}"]

@@ -1,0 +1,117 @@
+"""An encoder's folder: config.json (architecture, input contract, how it was trained) beside model.safetensors."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from primus.errors import UserError
+from primus.models.encoder import ImuEncoder, InputContract
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+FORMAT = 1
+MAX_WEIGHT_BYTES = 2**30
+MAX_CONFIG_BYTES = 2**20
+
+
+def save_encoder(encoder: ImuEncoder, folder: Path, metadata: Mapping[str, Any]) -> None:
+    """Write the two files (each whole or not at all); `metadata` must be JSON values."""
+    options = encoder.options()
+    inputs = options.pop("inputs")
+    config = {"format": FORMAT, "model_type": "primus-imu-encoder", "model": options, "input": inputs, "training": dict(metadata)}
+    weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
+    contents = {
+        WEIGHTS: save(weights, metadata={"format": "pt"}),
+        CONFIG: (json.dumps(config, indent=1, sort_keys=True, allow_nan=False) + "\n").encode(),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        temporary = folder / f".{name}.{os.getpid()}.tmp"
+        temporary.write_bytes(content)
+        os.replace(temporary, folder / name)
+
+
+def load_encoder(source: str, revision: str | None = None) -> ImuEncoder:
+    """Read the two files from a folder or from the Hugging Face hub; see `ImuEncoder.from_pretrained`."""
+    folder = Path(source)
+    if folder.is_dir():
+        paths = {name: folder / name for name in (CONFIG, WEIGHTS)}
+    elif folder.is_file():
+        raise UserError(f"{source} is a file; give the folder that holds {CONFIG} and {WEIGHTS}, or `primus import-checkpoint` for a .ckpt")
+    else:
+        paths = _from_hub(source, revision)
+    config = _config(paths[CONFIG])
+    encoder = _build(paths[CONFIG], config)
+    _fill(encoder, paths[WEIGHTS])
+    encoder.metadata = config.get("training", {})
+    return encoder.eval()
+
+
+def _from_hub(source: str, revision: str | None) -> dict[str, Path]:
+    if source.count("/") != 1 or source.startswith((".", "/")):
+        raise UserError(f"no folder {source!r}; give a folder with {CONFIG} and {WEIGHTS}, or a Hugging Face id like owner/name")
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return {name: Path(hf_hub_download(source, name, revision=revision)) for name in (CONFIG, WEIGHTS)}
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"no folder {source!r} here, and it could not be fetched from the hub either ({reason}); check the name or go online"
+        ) from None
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise UserError(f"{path} has {path.stat().st_size} bytes; a model's configuration is a few kilobytes")
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; the folder must hold {CONFIG} and {WEIGHTS} (written by the pretrain stage)") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid JSON ({error}); write the model again") from None
+    if not isinstance(config, dict) or config.get("format") != FORMAT or not isinstance(config.get("model"), dict):
+        found = config.get("format") if isinstance(config, dict) else type(config).__name__
+        raise UserError(f"{path}: format is {found!r}, expected {FORMAT} with a 'model' section: not an encoder of this project")
+    return config
+
+
+def _build(path: Path, config: Mapping[str, Any]) -> ImuEncoder:
+    try:
+        inputs = dict(config.get("input", {}))
+        contract = InputContract(**(inputs | {"channels": tuple(inputs.get("channels", InputContract().channels))}))
+        with torch.device("meta"):  # a size that is nonsense costs nothing here and is refused against the weights
+            encoder = ImuEncoder(**config["model"], inputs=contract)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: {error}; it was written by another version, or edited") from None
+    return encoder
+
+
+def _fill(encoder: ImuEncoder, path: Path) -> None:
+    try:
+        if path.stat().st_size > MAX_WEIGHT_BYTES:
+            raise UserError(f"{path} has {path.stat().st_size} bytes; an encoder has about 6 MB")
+        state = load_file(path)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; the folder must hold {CONFIG} and {WEIGHTS}") from None
+    except SafetensorError as error:
+        raise UserError(f"{path} is not a readable safetensors file ({error}); copy or write the model again") from None
+    expected = {name: tuple(value.shape) for name, value in encoder.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in state.items()}
+    if expected != found:
+        differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        first = differing[0]
+        raise UserError(f"{path}: {first} is {found.get(first)}, {CONFIG} asks for {expected.get(first)} ({len(differing)} tensors differ)")
+    for name, value in state.items():
+        if not bool(torch.isfinite(value).all()):
+            raise UserError(f"{path}: {name} holds values that are not finite; the model diverged or the file is damaged")
+    encoder.to_empty(device="cpu")
+    encoder.load_state_dict(state)

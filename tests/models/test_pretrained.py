@@ -1,0 +1,81 @@
+"""Folders of encoders: a round trip keeps everything, and anything else is refused with one clear line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from primus.errors import UserError
+from primus.models.encoder import ImuEncoder, InputContract
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"layout": "time", "input_norm": "fixed"}, {"heads": False}, {"head": "mlp", "feature_dim": 64, "projection_dim": 32}]
+)
+def test_round_trip(tmp_path: Path, options: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    encoder = ImuEncoder(**options, inputs=InputContract(rate_hz=100.0, window_s=2.5)).eval()  # type: ignore[arg-type]
+    encoder.save_pretrained(tmp_path / "model", method="primus", seed=3)
+    again = ImuEncoder.from_pretrained(tmp_path / "model")
+    x = torch.randn(2, 6, 250)
+    with torch.no_grad():
+        for found, expected in zip(again(x), encoder(x), strict=True):
+            assert (found is None and expected is None) or torch.equal(found, expected)
+    assert again.options() == encoder.options()
+    assert again.inputs.samples == 250
+    assert again.metadata == {"method": "primus", "seed": 3}
+    assert not again.training
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["config.json", "model.safetensors"]
+    assert (tmp_path / "model" / "model.safetensors").stat().st_size <= 6e6
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["input"]["accel_unit"] == "m/s^2"
+
+
+def edit(change: Callable[[dict], object]) -> Callable[[Path], None]:
+    def apply(folder: Path) -> None:
+        path = folder / "config.json"
+        config = json.loads(path.read_text())
+        change(config)
+        path.write_text(json.dumps(config))
+
+    return apply
+
+
+def nan_weights(folder: Path) -> None:
+    state = ImuEncoder(feature_dim=8, projection_dim=8).state_dict()
+    state["backbone.5.weight_hh_l0"][0, 0] = float("nan")
+    save_file(state, folder / "model.safetensors")
+
+
+BROKEN: list[tuple[str, Callable[[Path], object], str]] = [
+    ("no config", lambda folder: (folder / "config.json").unlink(), "config.json does not exist"),
+    ("no weights", lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors does not exist"),
+    ("not json", lambda folder: (folder / "config.json").write_text("{"), "not valid JSON"),
+    ("no mapping", lambda folder: (folder / "config.json").write_text("[]"), "not an encoder of this project"),
+    ("truncated", lambda folder: (folder / "model.safetensors").write_bytes(b"\0" * 20), "not a readable safetensors"),
+    ("other format", edit(lambda config: config.update(format=9)), "format is 9"),
+    ("unknown option", edit(lambda config: config["model"].update(depth=3)), "depth"),
+    ("wrong value", edit(lambda config: config["model"].update(layout="rows")), "layout must be"),
+    ("other width", edit(lambda config: config["model"].update(feature_dim=60000)), "asks for"),
+    ("unknown input", edit(lambda config: config["input"].update(colour=1)), "colour"),
+    ("not finite", nan_weights, "not finite"),
+]
+
+
+@pytest.mark.parametrize(("break_it", "message"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN])
+def test_broken_folders_are_refused(tmp_path: Path, break_it: Callable[[Path], object], message: str) -> None:
+    ImuEncoder(feature_dim=8, projection_dim=8).save_pretrained(tmp_path)
+    break_it(tmp_path)
+    with pytest.raises(UserError, match=message) as caught:
+        ImuEncoder.from_pretrained(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_neither_folder_nor_hub_id(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="give a folder"):
+        ImuEncoder.from_pretrained(tmp_path / "absent")
+    with pytest.raises(UserError, match="is a file"):
+        (tmp_path / "x.ckpt").write_bytes(b"")
+        ImuEncoder.from_pretrained(tmp_path / "x.ckpt")
