@@ -76,6 +76,6 @@ def test_broken_folders_are_refused(tmp_path: Path, break_it: Callable[[Path], o
 def test_neither_folder_nor_hub_id(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="give a folder"):
         ImuEncoder.from_pretrained(tmp_path / "absent")
+    (tmp_path / "x.ckpt").write_bytes(b"")
     with pytest.raises(UserError, match="is a file"):
-        (tmp_path / "x.ckpt").write_bytes(b"")
         ImuEncoder.from_pretrained(tmp_path / "x.ckpt")
