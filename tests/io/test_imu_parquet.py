@@ -1,0 +1,71 @@
+"""The compact IMU file: what goes in comes out, and anything else is refused."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from primus.errors import Rejected, UserError
+from primus.io.imu_parquet import is_imu_parquet, read_imu_parquet, write_imu_parquet
+from primus.io.recording import build_recording
+from tests.io.vrs_files import signal
+
+
+@pytest.fixture
+def recordings():
+    return {
+        "imu-right": build_recording(*signal(2.0), "right", {"invalid_samples": 3}),
+        "imu-left": build_recording(*signal(1.0, 800, seed=1), "left"),
+    }
+
+
+def test_round_trip(tmp_path, recordings):
+    path = tmp_path / "a.imu.parquet"
+    write_imu_parquet(path, recordings)
+    assert is_imu_parquet(path)
+    for label, original in recordings.items():
+        found = read_imu_parquet(path, label)
+        np.testing.assert_array_equal(found.timestamps_ns, original.timestamps_ns)
+        np.testing.assert_array_equal(found.accel, original.accel)
+        np.testing.assert_array_equal(found.gyro, original.gyro)
+        assert found.accel.dtype == np.float32
+        assert dict(found.notes) == dict(original.notes)
+    assert len(read_imu_parquet(path).timestamps_ns) == 2000  # imu-right when there are two
+    assert path.stat().st_size < 36 * 2800
+
+
+def test_the_only_stream_needs_no_name(tmp_path, recordings):
+    path = tmp_path / "a.imu.parquet"
+    write_imu_parquet(path, {"imu-left": recordings["imu-left"]})
+    assert len(read_imu_parquet(path).timestamps_ns) == 800
+    with pytest.raises(Rejected) as rejected:
+        read_imu_parquet(path, "imu-right")
+    assert rejected.value.reason == "no_imu"
+
+
+def test_calibration_is_not_mixed_up(tmp_path, recordings):
+    path = tmp_path / "a.imu.parquet"
+    write_imu_parquet(path, recordings, calibrated=True)
+    assert len(read_imu_parquet(path, calibrated=True).timestamps_ns) == 2000
+    with pytest.raises(UserError, match="calibration"):
+        read_imu_parquet(path)
+
+
+def test_a_recording_without_gyroscope_is_refused_before_writing(tmp_path, recordings):
+    t, accel, _ = signal(0.1)
+    with pytest.raises(ValueError, match="gyroscope"):
+        write_imu_parquet(tmp_path / "a.imu.parquet", {"x": build_recording(t, accel, None, "x")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_files_are_told_apart_and_refused(tmp_path, recordings):
+    other = tmp_path / "other.parquet"
+    pq.write_table(pa.table({"t": [1, 2]}), other)
+    broken = tmp_path / "broken.imu.parquet"
+    write_imu_parquet(broken, recordings)
+    broken.write_bytes(broken.read_bytes()[:-20])
+    for path in (other, broken, tmp_path / "absent.parquet"):
+        assert not is_imu_parquet(path)
+        with pytest.raises(Rejected) as rejected:
+            read_imu_parquet(path)
+        assert rejected.value.reason == "unreadable_imu"
