@@ -68,7 +68,7 @@ class WorkCache:
     def store(self, key: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
         """Write an entry; it appears whole or not at all."""
         head = json.dumps(meta, sort_keys=True).encode()
-        body = save_safetensors({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        body = save_safetensors({name: np.asarray(array, order="C") for name, array in arrays.items()})
         payload = len(head).to_bytes(8, "little") + head + body
         with atomic_path(self._entry(key)) as temporary, open(temporary, "wb") as handle:
             handle.write(hashlib.sha256(payload).hexdigest().encode() + b"\n")

@@ -24,9 +24,7 @@ class MultitaskObjective(nn.Module):
         if not tasks:
             raise ValueError("multitask needs at least one transformation")
         self.tasks = tasks
-        self.heads = nn.ModuleList(
-            nn.Sequential(nn.Linear(feature_dim, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1)) for _ in tasks
-        )
+        self.heads = nn.ModuleList(nn.Sequential(nn.Linear(feature_dim, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1)) for _ in tasks)
 
     def forward(self, feature: Tensor, applied: Tensor) -> dict[str, Tensor]:
         """Terms by transformation name, and "total".

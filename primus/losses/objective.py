@@ -95,6 +95,12 @@ class PrimusObjective(nn.Module):
         """Whether neighbours have to be retrieved and a queue kept."""
         return self.imu_neighbours or self.multimodal_neighbours
 
+    @property
+    def trained_projections(self) -> tuple[str, ...]:
+        """Names of the encoder's projections that some term trains."""
+        trained = {"self_supervised": self.lambda_ss > 0 or self.imu_neighbours, "multimodal": self.lambda_mm > 0 or self.multimodal_neighbours}
+        return tuple(name for name, is_trained in trained.items() if is_trained)
+
     def make_queue(self, capacity: int, projection_dim: int, embedding_dim: int, device: torch.device | str = "cpu") -> FeatureQueue:
         """An empty queue of the modalities this objective reads."""
         return FeatureQueue(capacity, {"imu": projection_dim} | dict.fromkeys(self.modalities, embedding_dim), device)
@@ -106,9 +112,7 @@ class PrimusObjective(nn.Module):
         assert first.self_supervised is not None
         return queue.retrieve({"imu": first.self_supervised, **embeddings}, present, self.retrieval, rows, self.nn_exclude)
 
-    def enqueue(
-        self, queue: FeatureQueue, first: EncoderOutput, embeddings: Mapping[str, Tensor], present: Mapping[str, Tensor], rows: Rows
-    ) -> None:
+    def enqueue(self, queue: FeatureQueue, first: EncoderOutput, embeddings: Mapping[str, Tensor], present: Mapping[str, Tensor], rows: Rows) -> None:
         """Append to `queue` the rows of the batch that have every modality; arguments as in `forward`."""
         assert first.self_supervised is not None
         complete = torch.ones(len(rows), dtype=torch.bool, device=rows.segment.device)
@@ -151,9 +155,7 @@ class PrimusObjective(nn.Module):
             weights["ss"] = self.lambda_ss
         if self.lambda_mm > 0:
             for name in self.modalities:
-                terms[f"mm_{name}"] = info_nce(
-                    first.multimodal, embeddings[name], tau_mm, valid=present[name], exclude=excluded, absent=self.absent
-                )
+                terms[f"mm_{name}"] = info_nce(first.multimodal, embeddings[name], tau_mm, valid=present[name], exclude=excluded, absent=self.absent)
                 weights[f"mm_{name}"] = self.lambda_mm
         if self.uses_queue:
             assert neighbours is not None

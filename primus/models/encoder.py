@@ -7,7 +7,7 @@ Parameter names are those of the authors' released checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -56,6 +56,11 @@ class EncoderOutput(NamedTuple):
     feature: Tensor
     self_supervised: Tensor | None
     multimodal: Tensor | None
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> EncoderOutput:
+        """The same output with `function` applied to every part that is there."""
+        heads = (None if part is None else function(part) for part in self[1:])
+        return EncoderOutput(function(self.feature), *heads)
 
 
 class FixedScale(nn.Module):

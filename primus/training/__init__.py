@@ -1,0 +1,1 @@
+"""Pretraining: resident data, the loop, its schedule, health metrics and checkpoints."""
