@@ -12,12 +12,12 @@ _HOME = {
     "ImuEncoder": "primus.models.encoder",
     "load_released_checkpoint": "primus.models.weights",
     "ImuRecording": "primus.io.recording",
-    "read_imu": "primus.io.read_imu",
+    "read_imu": "primus.io.imu_file",
 }
 __all__ = ["ImuEncoder", "ImuRecording", "__version__", "load_released_checkpoint", "read_imu"]
 
 if TYPE_CHECKING:
-    from primus.io.read_imu import read_imu
+    from primus.io.imu_file import read_imu
     from primus.io.recording import ImuRecording
     from primus.models.encoder import ImuEncoder
     from primus.models.weights import load_released_checkpoint
