@@ -2,68 +2,26 @@
 
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import numpy as np
 import torch
 import typer
 
 from primus.artifacts import atomic_folder, read_table, write_csv, write_json
 from primus.errors import UserError
-from primus.models.encoder import ImuEncoder, InputContract
+from primus.models.encoder import InputContract
 from primus.params import load, load_value, profile_name
 from primus.provenance import file_identity
 from primus.stage import StageLog, stage
-from primus.training.checkpoint import Checkpoint
-from primus.training.loop import StepReport, train, untrained
-from primus.training.method import (
-    EncoderSettings,
-    MethodSettings,
-    NegativeSettings,
-    TemperatureSettings,
-    make_encoder,
-    make_objective,
-    probed_representation,
-)
-from primus.training.resident import AlignedBy, ResidentSegments, load_segments, split_rows, thin_alignment
-from primus.training.settings import TrainingSettings
-from primus.training.summary import Run, history_table, metrics, plot_rows
-from primus.work_cache import WorkCache
+from primus.training.loop import StepReport
+from primus.training.method import MethodSettings
+from primus.training.resident import load_segments, split_rows
+from primus.training.run import Pretraining, PretrainSettings, Run
+from primus.training.summary import history_table, metrics, plot_rows
 
 PROGRESS_S = 5.0  # between progress lines
 SEGMENT_FILES = ("segments.parquet", "splits.parquet", "imu.h5")
-
-
-@dataclass(frozen=True)
-class PretrainParams(TrainingSettings):
-    """Section `pretrain`: shared by every method, so that comparisons are of objectives alone.
-
-    Attributes (beyond those of TrainingSettings):
-        seeds: one run per seed and fold.
-        encoder, temperature, negatives: see the classes.
-        fraction_aligned, aligned_by: share of the training takes (or segments) that keep video and text.
-        export: which weights leave the stage.
-        device: "cpu", or "cuda" for the first GPU.
-    """
-
-    seeds: tuple[int, ...] = (0,)
-    encoder: EncoderSettings = field(default_factory=EncoderSettings)
-    temperature: TemperatureSettings = field(default_factory=TemperatureSettings)
-    negatives: NegativeSettings = field(default_factory=NegativeSettings)
-    fraction_aligned: float = 1.0
-    aligned_by: AlignedBy = "take"
-    export: Literal["best", "last"] = "best"
-    device: Literal["cpu", "cuda"] = "cpu"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-            raise ValueError(f"pretrain.seeds must be different whole numbers >= 0, found {list(self.seeds)}")
-        if not 0 < self.fraction_aligned <= 1:
-            raise ValueError(f"pretrain.fraction_aligned must lie in (0, 1], found {self.fraction_aligned}")
 
 
 class Reporter:
@@ -94,89 +52,51 @@ class Reporter:
         self.log.event("step", run=self.name, step=report.step, segments_per_s=round(rate, 1), **report.terms)
 
 
-def write_model(folder: Path, encoder: ImuEncoder, run: Run, choice: str, about: dict[str, Any]) -> None:
+def write_model(folder: Path, run: Run, choice: str, about: dict[str, Any]) -> None:
     """Write one encoder with what is needed to use it and to know where it comes from."""
-    encoder.cpu().load_state_dict(run.result.best if choice == "best" else run.result.last)
+    run.encoder.load_state_dict(run.result.best if choice == "best" else run.result.last)
     with atomic_folder(folder) as target:
-        encoder.save_pretrained(target, seed=run.seed, fold=run.fold, exported=choice, **run.result.facts, **about)
+        facts = {"seed": run.seed, "fold": run.fold, "exported": choice, "representation": run.representation}
+        run.encoder.save_pretrained(target, **facts, **run.result.facts, **about)
         write_csv(target / "history.csv", history_table(run.result))
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all runs of one method share."""
-
-    name: str
-    method: MethodSettings
-    params: PretrainParams
-    inputs: InputContract
-    data: ResidentSegments
-    identity: list[str]
-    threads: int
-    log: StageLog
-
-    def checkpoint(self, seed: int, fold: int) -> Checkpoint:
-        """Where the state of one run is kept: a place named by everything its weights depend on."""
-        pretrain = {name: value for name, value in asdict(self.params).items() if name not in ("seeds", "checkpoint_every_s", "export")}
-        settings = {"method": asdict(self.method), "pretrain": pretrain, "threads": self.threads, "seed": seed, "fold": fold}
-        cache = WorkCache("pretrain")
-        return Checkpoint(cache, cache.key(self.identity, settings, "primus.training.loop"))
-
-    def run(self, seed: int, fold: int, label: str, rows: Mapping[str, np.ndarray], out: Path, profile: str) -> Run:
-        """Train (or continue, or recall) one encoder and write its folder."""
-        params, available = self.params, self.data.modalities_of(rows["train"])
-        encoder = make_encoder(params.encoder, self.data.embedding_dim or 512, self.inputs, seed).to(params.device)
-        objective = make_objective(self.method, params.temperature, params.negatives, available, params.encoder.feature_dim, seed)
-        if objective is None:
-            result = untrained(encoder, len(rows["train"]))
-        else:
-            data = thin_alignment(self.data, rows["train"], params.fraction_aligned, params.aligned_by, seed).to(torch.device(params.device))
-            reporter = Reporter(f"{self.name} {label}", self.log)
-            place = self.checkpoint(seed, fold)
-            result = train(data, rows["train"], rows["val"], encoder, objective.to(params.device), params, seed, place, reporter)
-        run = Run(seed, fold, result)
-        about = {"method": self.name, "profile": profile, "representation": probed_representation(objective), "modalities": list(available)}
-        write_model(out / label, encoder, run, params.export, about)
-        return run
-
-
-def write_results(name: str, runs: list[Run], head: dict[str, Any]) -> None:
-    """Metrics and curves of one method."""
-    write_json(f"metrics/pretrain/{name}.json", head | (metrics(runs) if runs else {}))
-    write_csv(f"metrics/plots/pretrain_{name}.csv", plot_rows(runs))
 
 
 @stage("pretrain")
 def main(name: Annotated[str, typer.Argument(metavar="METHOD", help="a name under `methods` in params.yaml")]) -> None:
     """Pretrain one encoder per seed and fold with METHOD, or write untrained ones where its objective is "none"."""
-    method, params = load(MethodSettings, load_value(f"methods.{name}.section")), load(PretrainParams, "pretrain")
+    method, settings = load(MethodSettings, load_value(f"methods.{name}.section")), load(PretrainSettings, "pretrain")
     threads = int(load_value("compute.threads"))
     torch.set_num_threads(threads)
-    if params.device == "cuda" and not torch.cuda.is_available():
+    if settings.device == "cuda" and not torch.cuda.is_available():
         raise UserError("pretrain.device is cuda but PyTorch sees no GPU; set pretrain.device=cpu")
-    profile = profile_name()
+    profile, log = profile_name(), StageLog("pretrain")
     root = Path("data") / profile
     embeddings = {"video": root / "embeddings" / "video.h5", "text": root / "embeddings" / "text.h5"}
     data, table, attributes = load_segments(root / "segments", embeddings)
     splits = read_table(root / "segments" / "splits.parquet")
     inputs = InputContract(rate_hz=float(attributes["rate_hz"]), window_s=float(attributes["window_s"]))
     files = [*embeddings.values(), *(root / "segments" / file for file in SEGMENT_FILES)]
-    job = Job(name, method, params, inputs, data, [file_identity(path, path.name) for path in files], threads, StageLog("pretrain"))
+    pretraining = Pretraining(method, settings, data, inputs, tuple(file_identity(path, path.name) for path in files), threads)
 
     folds = sorted(splits["fold"].unique().tolist())
     rows = {fold: split_rows(table, splits, fold) for fold in folds}
     wanted = set(method.modalities) if method.multimodal else set()
     served = [fold for fold in folds if not wanted or wanted & set(data.modalities_of(rows[fold]["train"]))]
+    runs: list[Run] = []
     with atomic_folder(root / "models" / name) as out:
         if not served:
-            write_json(out / "skipped.json", {"reason": f"no training segment has {' or '.join(sorted(wanted))}"})
-            print(f"{name}: skipped, no training segment has {' or '.join(sorted(wanted))}", file=sys.stderr)
-        runs = []
+            reason = f"no training segment has {' or '.join(sorted(wanted))}"
+            write_json(out / "skipped.json", {"reason": reason})
+            print(f"{name}: skipped, {reason}", file=sys.stderr)
         for fold in served:
-            for seed in params.seeds:
+            for seed in settings.seeds:
                 label = f"seed{seed}" + (f"-fold{fold}" if len(folds) > 1 else "")
-                runs.append(job.run(seed, fold, label, rows[fold], out, profile))
-    write_results(name, runs, {"skipped": 0, "skipped_folds": len(folds) - len(served)} if served else {"skipped": 1})
+                run = pretraining.run(seed, fold, rows[fold], Reporter(f"{name} {label}", log))
+                write_model(out / label, run, settings.export, {"method": name, "profile": profile})
+                runs.append(run)
+    head = {"skipped": 0, "skipped_folds": len(folds) - len(served)} if served else {"skipped": 1}
+    write_json(f"metrics/pretrain/{name}.json", head | (metrics(runs) if runs else {}))
+    write_csv(f"metrics/plots/pretrain_{name}.csv", plot_rows(runs))
 
 
 if __name__ == "__main__":

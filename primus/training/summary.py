@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
 from primus.training.loop import TrainingResult
+from primus.training.run import Run
 
 PLOT_COLUMNS = ["step", "epoch", "term", "value", "seed", "fold"]
 LISTED_RUNS = 5  # up to so many runs are also listed one by one
-
-
-@dataclass(frozen=True)
-class Run:
-    """One trained encoder."""
-
-    seed: int
-    fold: int
-    result: TrainingResult
 
 
 def nested(flat: Mapping[str, float]) -> dict[str, Any]:
