@@ -30,9 +30,9 @@ def open_dataset(name: str, config: Mapping[str, Any], files: FileSet) -> Datase
     Raises:
         UserError: the reader is unknown, or the reader refuses its config or files.
     """
-    reader = config.get("reader")
+    reader = str(config.get("reader"))
     if reader not in READERS:
-        close = get_close_matches(str(reader), READERS, n=1)
+        close = get_close_matches(reader, READERS, n=1)
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise UserError(f"dataset {name}: reader {reader!r} is unknown{hint}; expected one of {', '.join(READERS)}")
     module, class_name = READERS[reader]

@@ -25,13 +25,13 @@ class FileSet:
         """List every file below `root`, hidden ones left out, linked folders followed once.
 
         Raises:
-            UserError: `root` is not a folder.
+            UserError: `root` is not a folder, or a folder below it cannot be listed.
         """
         if not root.is_dir():
             raise UserError(f"{root} is not a folder; expected the root of a dataset")
         sizes: dict[str, int] = {}
         visited: set[str] = set()
-        for folder, subfolders, names in os.walk(root, followlinks=True):
+        for folder, subfolders, names in os.walk(root, onerror=_unreadable, followlinks=True):
             real = os.path.realpath(folder)
             subfolders[:] = [] if real in visited else sorted(name for name in subfolders if not name.startswith("."))
             if real in visited:
@@ -99,6 +99,10 @@ def resolve_root(spec: str, dvc_root: Path) -> Path:
     if not any(root.iterdir()):
         raise UserError(f"dataset root {root}{origin} is empty; expected the downloaded dataset there")
     return root
+
+
+def _unreadable(error: OSError) -> None:
+    raise UserError(f"{error.filename} cannot be listed ({error.strerror}); make it readable") from error
 
 
 def _escapes(name: str) -> bool:
