@@ -9,7 +9,7 @@ from primus.errors import Rejected, UserError
 from primus.io.egoexo4d_labels import label_of
 from primus.io.files import FileSet
 from primus.io.imu_parquet import SUFFIX, read_imu_parquet
-from primus.io.json_fields import as_bool, as_id, as_mapping, as_seconds, as_text, load_json, objects_of
+from primus.io.json_fields import as_bool, as_id, as_list, as_mapping, as_seconds, as_text, load_json, objects_of
 from primus.io.narrations import atomic_descriptions
 from primus.io.settings import one_of
 from primus.io.takes import Take, TakeImu
@@ -178,14 +178,15 @@ class EgoExo4DDataset:
             if content is not None and not isinstance(as_mapping(content).get("annotations"), dict):
                 raise UserError(f"{self.root_files.root / name} has no mapping `annotations`; expected the release's file")
             for uid, found in as_mapping(as_mapping(content).get("annotations")).items():
-                passes.setdefault(uid, []).extend(found if isinstance(found, list) else [])
+                passes.setdefault(uid, []).extend(as_list(found))
                 split_of[uid] = split
         return passes, split_of
 
     def _listed_splits(self) -> dict[str, str]:
-        content = self._json("annotations/splits.json", required=False)
-        found = as_mapping(as_mapping(content).get("take_uid_to_split"))
-        return {uid: split for uid, split in found.items() if split in SPLITS}
+        content = as_mapping(self._json("annotations/splits.json", required=False))
+        listed = as_mapping(content.get("split_to_take_uids"))
+        split_of = {uid: split for split in SPLITS for uid in as_list(listed.get(split)) if isinstance(uid, str)}
+        return split_of | {uid: split for uid, split in as_mapping(content.get("take_uid_to_split")).items() if split in SPLITS}
 
     def _wanted(self, split: str | None) -> bool:
         return split in self.official_splits or set(self.official_splits) == set(SPLITS)

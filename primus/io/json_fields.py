@@ -66,7 +66,11 @@ def as_mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def as_list(value: object) -> list[Any]:
+    """A JSON list; an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
 def objects_of(value: object) -> Iterator[Mapping[str, Any]]:
     """The JSON objects of a list, anything else left out; none where it is no list."""
-    if isinstance(value, list):
-        yield from (item for item in value if isinstance(item, dict))
+    return (item for item in as_list(value) if isinstance(item, dict))

@@ -256,6 +256,8 @@ def test_official_splits_choose_takes(tmp_path):
     assert [take.take_uid for take in dataset(root, official_splits=["val", "test"]).takes()[0]] == ["b", "c"]
     with pytest.raises(UserError, match="official_splits"):
         dataset(root, official_splits=["valid"])
+    (root / "annotations/splits.json").write_text(json.dumps({"split_to_take_uids": {"train": ["c"], "val": ["a"], "test": None}}))
+    assert [take.take_uid for take in dataset(root, official_splits=["val"]).takes()[0]] == ["a"]
     (root / "annotations/splits.json").unlink()
     with pytest.raises(UserError, match=r"splits\.json"):
         dataset(root, official_splits=["val"]).takes()
