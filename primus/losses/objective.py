@@ -65,12 +65,12 @@ class PrimusObjective(nn.Module):
         for name, weight in (("lambda_ss", lambda_ss), ("lambda_mm", lambda_mm), ("lambda_nn", lambda_nn)):
             if not 0 <= weight < float("inf"):
                 raise ValueError(f"{name} must be >= 0 and finite, found {weight}")
-        if lambda_ss == lambda_mm == lambda_nn == 0:
-            raise ValueError("lambda_ss, lambda_mm and lambda_nn are all 0: nothing would be trained")
         self.lambda_ss, self.lambda_mm, self.lambda_nn = lambda_ss, lambda_mm, lambda_nn
         coupled = nn_terms == "coupled"
         self.imu_neighbours = lambda_nn > 0 and (not coupled or lambda_ss > 0)
         self.multimodal_neighbours = lambda_nn > 0 and (not coupled or lambda_mm > 0)
+        if not (lambda_ss or lambda_mm or self.uses_queue):
+            raise ValueError("no term is left with these weights (coupled neighbour terms need lambda_ss or lambda_mm): nothing would be trained")
         self.retrieval: Retrieval = "imu" if coupled and lambda_mm == 0 else retrieval
         self.modalities = modalities
         if lambda_nn > 0 and self.retrieval != "imu" and self.retrieval not in modalities:

@@ -74,7 +74,8 @@ class FeatureQueue:
         count = len(rows) - skip
         slots = (self.cursor + skip + torch.arange(count, device=self.table.device)) % self.capacity
         for name, value in vectors.items():
-            self.vectors[name][slots] = normalize(value[skip:].detach().float(), dim=1)
+            bank = self.vectors[name]
+            bank[slots] = normalize(value[skip:].detach().to(bank), dim=1)
         self.table[slots] = rows.stacked()[skip:].to(self.table.device)
         self.cursor = (self.cursor + len(rows)) % self.capacity
         self.filled = min(self.capacity, self.filled + len(rows))
@@ -100,7 +101,7 @@ class FeatureQueue:
         chunk = max(1, SEARCH_CELLS // self.filled)
         for start in range(0, len(queries), chunk):
             part = slice(start, start + chunk)
-            similarity = queries[part].detach().float() @ bank.T  # (chunk, filled); a query's length does not change its order
+            similarity = queries[part].detach().to(bank) @ bank.T  # (chunk, filled); a query's length does not change its order
             forbidden = related(exclude, rows[part], bank_rows)
             if forbidden is not None:
                 similarity.masked_fill_(forbidden, float("-inf"))

@@ -51,8 +51,12 @@ class MethodSettings:
         for name in ("lambda_ss", "lambda_mm", "lambda_nn"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be >= 0, found {getattr(self, name)}; 0 takes the loss out")
-        if self.objective == "contrastive" and not self.lambda_ss + self.lambda_mm + self.lambda_nn:
-            raise ValueError("lambda_ss, lambda_mm and lambda_nn are all 0: nothing would be trained; raise one, or use objective 'none'")
+        neighbours = self.lambda_nn if self.nn.terms == "both" else 0  # coupled terms need one of the other two
+        if self.objective == "contrastive" and not self.lambda_ss + self.lambda_mm + neighbours:
+            raise ValueError(
+                f"lambda_ss=0, lambda_mm=0 and lambda_nn={self.lambda_nn:g} with nn.terms={self.nn.terms} leave no loss: nothing would be trained;"
+                " raise one, or use objective 'none'"
+            )
 
     @property
     def multimodal(self) -> bool:
