@@ -1,0 +1,237 @@
+"""Map a function over takes with local processes: ordered results, and whatever happens to one take costs that take only.
+
+Every call runs with the numeric libraries on one thread, in a worker or not, so that no result depends on how the work was spread.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any, Generic, TypeVar
+
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+from primus.errors import Rejected, UserError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+AHEAD = 4
+"""Results that may wait, per worker, for an earlier one to be finished; it bounds memory when one take is slow."""
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Item, Result]):
+    """What became of one item: a `value`, or the reason it was `refused`."""
+
+    item: Item
+    value: Result | None
+    refused: Rejected | None
+
+
+def map_takes(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int,
+    timeout_s: float | None = None,
+) -> Iterator[Outcome[Item, Result]]:
+    """Yield the outcome of `function` for each item, in the items' order.
+
+    `Rejected` from the function, any exception that is not a UserError, the death of its process (segmentation fault, out of memory) and a call that
+    lasts longer than `timeout_s` refuse that item, the last three as `reader_crashed`; the process is replaced. Closing the iterator, an
+    exception in the consumer, Ctrl-C and even the death of this process end all workers.
+
+    Args:
+        function: picklable when `workers` > 1, sent to each worker once; whatever it returns must be picklable.
+        items: picklable when `workers` > 1.
+        workers: processes; 0 or 1 runs everything in this one, where a crash cannot be caught and no time limit holds.
+        timeout_s: seconds one call may take; None for no limit.
+
+    Raises:
+        UserError: the function raised it.
+        RuntimeError: a worker could not start.
+    """
+    workers = min(workers, len(items))
+    if workers <= 1:
+        yield from _in_process(function, items)
+    else:
+        with contextlib.closing(_in_workers(function, items, workers, timeout_s)) as outcomes:
+            yield from outcomes
+
+
+def _call(function: Callable[[Item], Result], item: Item) -> tuple[Result | None, Rejected | None]:
+    try:
+        return function(item), None
+    except Rejected as refused:
+        return None, refused
+    except UserError:
+        raise
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        text = " ".join(str(error).split())[:300]
+        return None, Rejected("reader_crashed", f"{type(error).__name__}: {text} ({os.path.basename(place.filename)}:{place.lineno})")
+
+
+def _in_process(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Outcome[Item, Result]]:
+    controller = ThreadpoolController()
+    for item in items:
+        with controller.limit(limits=1):
+            value, refused = _call(function, item)
+        yield Outcome(item, value, refused)
+
+
+@dataclass
+class _Worker:
+    """A child process, the pipe to it, and what it is doing."""
+
+    process: SpawnProcess
+    pipe: Connection
+    ready: bool = False
+    index: int | None = None
+    deadline: float | None = None
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+@dataclass
+class _Board:
+    """Finished outcomes by index, and the next index to hand out and to hand over."""
+
+    finished: dict[int, tuple[Any, Rejected | None]] = field(default_factory=dict)
+    next_given: int = 0
+    next_due: int = 0
+
+
+def _in_workers(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int, timeout_s: float | None
+) -> Generator[Outcome[Item, Result], None, None]:
+    pool = [_start(function) for _ in range(workers)]
+    board = _Board()
+    try:
+        while board.next_due < len(items):
+            for worker in pool:
+                _give(worker, items, board, limit=board.next_due + AHEAD * workers, timeout_s=timeout_s)
+            if board.next_due in board.finished:
+                value, refused = board.finished.pop(board.next_due)
+                board.next_due += 1
+                yield Outcome(items[board.next_due - 1], value, refused)
+                continue
+            deadlines = [worker.deadline for worker in pool if worker.deadline is not None]
+            pause = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+            active = set(wait([worker.pipe for worker in pool], timeout=pause))
+            for number, worker in enumerate(pool):
+                trouble = _hear(worker, board) if worker.pipe in active else _overdue(worker, timeout_s)
+                if trouble is not None:
+                    if not worker.ready:
+                        raise RuntimeError(f"a worker process could not start: {trouble}; its own message is above")
+                    if worker.index is not None:
+                        board.finished[worker.index] = (None, Rejected("reader_crashed", trouble))
+                    worker.stop()
+                    pool[number] = _start(function)
+    finally:
+        for worker in pool:
+            worker.stop()
+
+
+def _start(function: Callable[[Any], Any]) -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    with _one_thread():
+        process = context.Process(target=_work, args=(function, there), daemon=True)
+        process.start()
+    there.close()
+    return _Worker(process, here)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Children started meanwhile load their numeric libraries with one thread."""
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _give(worker: _Worker, items: Sequence[Any], board: _Board, limit: int, timeout_s: float | None) -> None:
+    if not worker.ready or worker.index is not None or board.next_given >= min(limit, len(items)):
+        return
+    worker.index = board.next_given
+    board.next_given += 1
+    worker.deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    # A worker that died just now is noticed when its pipe is read.
+    with contextlib.suppress(BrokenPipeError):
+        worker.pipe.send(items[worker.index])
+
+
+def _hear(worker: _Worker, board: _Board) -> str | None:
+    """Take a worker's message; what killed it when there is none."""
+    try:
+        kind, *content = worker.pipe.recv()
+    except (EOFError, ConnectionResetError):
+        worker.process.join(timeout=10)
+        return _last_words(worker.process.exitcode)
+    if kind == "ready":
+        worker.ready = True
+    elif kind == "mistake":
+        raise UserError(content[0])
+    else:
+        assert worker.index is not None
+        board.finished[worker.index] = (content[0], Rejected(*content[1]) if content[1] else None)
+        worker.index = worker.deadline = None
+    return None
+
+
+def _overdue(worker: _Worker, timeout_s: float | None) -> str | None:
+    if worker.deadline is None or time.monotonic() < worker.deadline:
+        return None
+    return f"no result within its time limit of {timeout_s:g} s"
+
+
+def _last_words(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        name = signal.Signals(-exitcode).name
+        return f"its process was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    return f"its process ended with exit code {exitcode}"
+
+
+def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
+    """A worker's life. Ctrl-C is the parent's to handle; without a parent there is nobody to work for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    pipe.send(("ready",))
+    while True:
+        try:
+            item = pipe.recv()
+        except EOFError:
+            return
+        try:
+            value, refused = _call(function, item)
+        except UserError as mistake:
+            pipe.send(("mistake", str(mistake)))
+            continue
+        pipe.send(("done", value, (refused.reason, refused.detail) if refused else None))
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,122 @@
+"""The engine: order, refusals, crashes, time limits, and no orphans."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from primus.engine import Outcome, map_takes
+from primus.errors import UserError
+
+sys.path.insert(0, str(Path(__file__).parent / "segments"))
+from engine_functions import act
+
+FUNCTIONS = str(Path(__file__).parent / "segments")
+
+
+@pytest.fixture(autouse=True)
+def _importable_in_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([FUNCTIONS, os.environ.get("PYTHONPATH", "")]))
+
+
+def told(outcomes: list[Outcome[str, object]]) -> list[tuple[object, str | None]]:
+    return [(outcome.value, outcome.refused.reason if outcome.refused else None) for outcome in outcomes]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_results_come_in_order_and_refusals_cost_their_item(workers: int) -> None:
+    items = ["slow:a", "ok:b", "reject", "ok:c", "bug", "slow:d", "ok:e"]
+    outcomes = list(map_takes(act, items, workers))
+    assert [outcome.item for outcome in outcomes] == items
+    assert told(outcomes) == [("a", None), ("b", None), (None, "gap"), ("c", None), (None, "reader_crashed"), ("d", None), ("e", None)]
+    bug = outcomes[4].refused
+    assert bug is not None
+    assert bug.detail.startswith("ValueError: a bug over two lines (engine_functions.py:")
+
+
+def test_a_dead_worker_costs_its_item_and_is_replaced() -> None:
+    outcomes = list(map_takes(act, ["ok:a", "segfault", "exit", "ok:b", "segfault", "ok:c"], 2))
+    assert told(outcomes) == [
+        ("a", None), (None, "reader_crashed"), (None, "reader_crashed"), ("b", None), (None, "reader_crashed"), ("c", None),
+    ]  # fmt: skip
+    details = [outcome.refused.detail for outcome in outcomes if outcome.refused]
+    assert "SIGSEGV" in details[0]
+    assert "exit code 3" in details[1]
+
+
+def test_a_hanging_call_is_ended_at_its_time_limit() -> None:
+    started = time.monotonic()
+    outcomes = list(map_takes(act, ["hang", "ok:a", "ok:b"], 2, timeout_s=3.0))
+    assert told(outcomes) == [(None, "reader_crashed"), ("a", None), ("b", None)]
+    assert outcomes[0].refused is not None
+    assert "time limit of 3 s" in outcomes[0].refused.detail
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_persons_mistake_ends_the_run(workers: int) -> None:
+    with pytest.raises(UserError, match="the person's mistake"):
+        list(map_takes(act, ["ok:a", "mistake", "ok:b"], workers))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_numeric_libraries_run_on_one_thread(workers: int) -> None:
+    assert told(list(map_takes(act, ["threads", "threads"], workers))) == [(1, None), (1, None)]
+
+
+def test_no_items_start_no_worker() -> None:
+    assert list(map_takes(act, [], 8)) == []
+
+
+class EndsItsWorker:
+    """Unpickling it ends the process, as a broken import would."""
+
+    def __call__(self, item: str) -> str:
+        return item
+
+    def __reduce__(self) -> tuple[object, tuple[int]]:
+        return os._exit, (7,)
+
+
+def test_a_worker_that_cannot_start_is_an_error_not_a_loop() -> None:
+    with pytest.raises(RuntimeError, match="could not start: its process ended with exit code 7"):
+        list(map_takes(EndsItsWorker(), ["a", "b"], 2))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_no_worker_outlives_its_parent(tmp_path: Path, end: signal.Signals) -> None:
+    code = (
+        "import sys\n"
+        "from primus.engine import map_takes\n"
+        "from engine_functions import act\n"
+        "if __name__ == '__main__':\n"
+        "    list(map_takes(act, ['pid:' + name for name in sys.argv[1:]], 2))\n"
+    )
+    notes = [tmp_path / "a", tmp_path / "b"]
+    parent = subprocess.Popen([sys.executable, "-c", code, *map(str, notes)], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not all(note.exists() and note.read_text() for note in notes) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        pids = [int(note.read_text()) for note in notes]
+        parent.send_signal(end)
+        parent.wait(timeout=20)
+    finally:
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while any(map(_alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(_alive, pids))
