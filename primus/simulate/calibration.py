@@ -1,7 +1,7 @@
 """The synthetic factory calibration of a simulated Aria device: where its inertial sensors sit, in Aria's JSON format.
 
-The head frame (x forward, y left, z up) has its origin at the RGB camera. Aria's own device frame is that of the left SLAM camera; the
-simulated one takes the RGB camera's place in both roles, which keeps every relation a reader may ask for.
+The head frame (x forward, y left, z up) has its origin at the RGB camera. Aria's device frame is by definition that of the left SLAM camera;
+a simulated device has one camera, which is both.
 """
 
 from typing import Any, Final
@@ -13,7 +13,7 @@ from primus.seeds import derived_seed
 CAMERA_FROM_HEAD: Final = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
 """Rotation from the head frame to the camera's (x right, y down, z forward)."""
 
-LEVER_ARM_M: Final = {"imu-right": (-0.035, -0.07, -0.005), "imu-left": (-0.03, 0.07, -0.005)}
+LEVER_ARM_M: Final[dict[str, tuple[float, float, float]]] = {"imu-right": (-0.035, -0.07, -0.005), "imu-left": (-0.03, 0.07, -0.005)}
 """Position of each sensor in the head frame."""
 
 

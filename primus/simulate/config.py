@@ -7,6 +7,9 @@ from primus.simulate.activities import EGO4D, EGOEXO4D, REALWORLD
 
 Link = Literal["natural", "none"]
 
+SITES: Final = ("cmu", "iiith", "nus", "uniandes", "unc", "sfu", "indiana", "minnesota", "utokyo", "georgiatech", "upenn", "fair")
+"""Recording sites by the names that begin take names."""
+
 EGOEXO4D_DEFECTS: Final = (
     "no_imu",
     "imu_short",
@@ -16,13 +19,16 @@ EGOEXO4D_DEFECTS: Final = (
     "timesync_invalid",
     "not_in_takes",
 )
+SHORTEST_S: Final = 10.0
+"""No take is shorter: several actions and a gap with sound segments on both sides must fit."""
+
 EGO4D_DEFECTS: Final = ("missing_axis", "duplicate_axis", "gap")
 
 
-def _positive(where: str, **values: float) -> None:
+def _at_least(where: str, least: float, **values: float) -> None:
     for name, value in values.items():
-        if value <= 0:
-            raise ValueError(f"{where}.{name} must be > 0, found {value}")
+        if value < least:
+            raise ValueError(f"{where}.{name} must be >= {least:g}, found {value}")
 
 
 def _at_most(where: str, name: str, value: int, limit: int) -> None:
@@ -57,7 +63,10 @@ class EgoExo4DConfig:
 
     def __post_init__(self) -> None:
         _at_most("egoexo4d", "classes", self.classes, len(EGOEXO4D))
-        _positive("egoexo4d", sites=self.sites, pretrain_take_s=self.pretrain_take_s - 9, probe_take_s=self.probe_take_s - 9)
+        _at_least("egoexo4d", 1, classes=self.classes, sites=self.sites, pretrain_takes=self.pretrain_takes)
+        _at_least("egoexo4d", 1, pretrain_participants=self.pretrain_participants, probe_participants=self.probe_participants)
+        _at_least("egoexo4d", SHORTEST_S, pretrain_take_s=self.pretrain_take_s, probe_take_s=self.probe_take_s)
+        _at_most("egoexo4d", "sites", self.sites, len(SITES))
         _at_most("egoexo4d", "defects_per_kind", self.defects_per_kind, 50)
         if self.pixels < 32 or self.pixels % 2:
             raise ValueError(f"egoexo4d.pixels must be even and >= 32, found {self.pixels}")
@@ -74,7 +83,8 @@ class Ego4DConfig:
 
     def __post_init__(self) -> None:
         _at_most("ego4d", "classes", self.classes, len(EGO4D))
-        _positive("ego4d", video_s=self.video_s - 9)
+        _at_least("ego4d", 1, classes=self.classes, participants=self.participants)
+        _at_least("ego4d", SHORTEST_S, video_s=self.video_s)
         _at_most("ego4d", "defects_per_kind", self.defects_per_kind, 50)
 
 
@@ -89,7 +99,7 @@ class RealWorldConfig:
     def __post_init__(self) -> None:
         _at_most("realworld", "classes", self.classes, len(REALWORLD))
         _at_most("realworld", "probands", self.probands, 15)
-        _positive("realworld", activity_s=self.activity_s - 9)
+        _at_least("realworld", SHORTEST_S, activity_s=self.activity_s)
 
 
 @dataclass(frozen=True)

@@ -67,9 +67,7 @@ class VideoJob:
         passes = annotate(events, self.seconds, ("cam01",), rng)
         return {"narration": _narration(passes, rng), "gap_s": gap}
 
-    def _write(
-        self, path: Path, times: np.ndarray, accel: np.ndarray, gyro: np.ndarray, rng: np.random.Generator
-    ) -> tuple[float, float] | None:
+    def _write(self, path: Path, times: np.ndarray, accel: np.ndarray, gyro: np.ndarray, rng: np.random.Generator) -> tuple[float, float] | None:
         path.parent.mkdir(parents=True, exist_ok=True)
         stamps = np.round(times * 1e-6, 3)
         canonical = stamps.copy()
@@ -140,16 +138,27 @@ def write_metadata(root: Path, work: Sequence[VideoJob], results: Sequence[dict[
     folder = root / "v2"
     (folder / "annotations").mkdir(parents=True, exist_ok=True)
     videos = [_video(job) for job in work]
-    listing = {"date": "220216", "version": "v2_1", "description": "simulated", "videos": videos, "clips": [], "concurrent_video_sets": [],
-               "physical_settings": []}
+    listing = {
+        "date": "220216",
+        "version": "v2_1",
+        "description": "simulated",
+        "videos": videos,
+        "clips": [],
+        "concurrent_video_sets": [],
+        "physical_settings": [],
+    }
     (folder / "ego4d.json").write_text(json.dumps(listing, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     narrations = {job.video_uid: result["narration"] for job, result in zip(work, results, strict=True)}
     (folder / "annotations" / "narration.json").write_text(json.dumps(narrations, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     injected = []
     for job, result in zip(work, results, strict=True):
         if job.defect:
-            row: dict[str, Any] = {"dataset": DATASET, "take_uid": job.video_uid, "reason": job.defect,
-                                   "scope": "segment" if job.defect == "gap" else "take"}
+            row: dict[str, Any] = {
+                "dataset": DATASET,
+                "take_uid": job.video_uid,
+                "reason": job.defect,
+                "scope": "segment" if job.defect == "gap" else "take",
+            }
             if result["gap_s"]:
                 row |= {"start_s": round(result["gap_s"][0], 6), "end_s": round(result["gap_s"][1], 6)}
             injected.append(row)
@@ -158,8 +167,16 @@ def write_metadata(root: Path, work: Sequence[VideoJob], results: Sequence[dict[
 
 def _video(job: VideoJob) -> dict[str, Any]:
     frames = int(job.seconds * 30)
-    metadata = {"fps": 30.0, "num_frames": frames, "video_codec": "vp9", "mp4_duration_sec": job.seconds, "video_start_sec": 0.0,
-                "video_duration_sec": job.seconds, "audio_start_sec": None, "audio_duration_sec": None}
+    metadata = {
+        "fps": 30.0,
+        "num_frames": frames,
+        "video_codec": "vp9",
+        "mp4_duration_sec": job.seconds,
+        "video_start_sec": 0.0,
+        "video_duration_sec": job.seconds,
+        "audio_start_sec": None,
+        "audio_duration_sec": None,
+    }
     return {
         "video_uid": job.video_uid,
         "duration_sec": job.seconds,
@@ -177,8 +194,14 @@ def _video(job: VideoJob) -> dict[str, Any]:
         "has_gaze": False,
         "imu_s3_path": None,
         "video_components": [
-            {"component_idx": 0, "redacted": False, "canonical_video_start_sec": 0.0, "canonical_video_end_sec": job.seconds,
-             "canonical_video_start_frame": 0, "canonical_video_end_frame": frames}
+            {
+                "component_idx": 0,
+                "redacted": False,
+                "canonical_video_start_sec": 0.0,
+                "canonical_video_end_sec": job.seconds,
+                "canonical_video_start_frame": 0,
+                "canonical_video_end_frame": frames,
+            }
         ],
         "has_redacted_regions": False,
         "redacted_intervals": [],

@@ -56,11 +56,23 @@ def _dump(path: Path, value: Any) -> None:
 
 
 def _capture(plan: TakePlan) -> dict[str, Any]:
-    ego = {"cam_id": plan.aria_id, "is_ego": True, "device_type": "aria", "has_walkaround": True, "includes_audio": True,
-           "relative_path": f"videos/{plan.aria_id}.vrs"}
+    ego = {
+        "cam_id": plan.aria_id,
+        "is_ego": True,
+        "device_type": "aria",
+        "has_walkaround": True,
+        "includes_audio": True,
+        "relative_path": f"videos/{plan.aria_id}.vrs",
+    }
     exo = [
-        {"cam_id": cam, "is_ego": False, "device_type": "hero10", "has_walkaround": False, "includes_audio": True,
-         "relative_path": f"videos/{cam}.mp4"}
+        {
+            "cam_id": cam,
+            "is_ego": False,
+            "device_type": "hero10",
+            "has_walkaround": False,
+            "includes_audio": True,
+            "relative_path": f"videos/{cam}.mp4",
+        }
         for cam in EXO_CAMERAS
     ]
     return {
@@ -88,9 +100,7 @@ def _take(plan: TakePlan, capture: Mapping[str, Any], seed: int) -> dict[str, An
     rng = generator(seed, "simulate", "egoexo4d", plan.take_uid, "metadata")
     video = f"frame_aligned_videos/{plan.aria_id}_214-1.mp4" if plan.has_video else None
     streams: dict[str, Any] = {
-        plan.aria_id: {
-            "rgb": {"cam_id": plan.aria_id, "stream_id": "214-1", "readable_stream_id": "rgb", "clip_uid": None, "relative_path": video}
-        },
+        plan.aria_id: {"rgb": {"cam_id": plan.aria_id, "stream_id": "214-1", "readable_stream_id": "rgb", "clip_uid": None, "relative_path": video}},
         "collage": {"0": {"relative_path": None}},
         "best_exo": {"0": {"relative_path": None}},
     }
@@ -120,7 +130,7 @@ def _take(plan: TakePlan, capture: Mapping[str, Any], seed: int) -> dict[str, An
         "validated": True,
         "objects": [],
         "physical_setting_uid": _setting(plan),
-        "has_trimmed_vrs": plan.defect != "no_imu",
+        "has_trimmed_vrs": plan.defect != "no_imu" or plan.start_row % 2 == 0,  # the file may also be missing without notice
         "has_trimmed_trajectory": False,
         "has_trimmed_gaze": False,
         "vrs_relative_path": f"{plan.aria_id}_noimagestreams.vrs",
@@ -155,8 +165,7 @@ def _timesync(plan: TakePlan, seed: int) -> str:
 
 
 def _injected(plan: TakePlan, result: TakeResult) -> dict[str, Any]:
-    row: dict[str, Any] = {"dataset": DATASET, "take_uid": plan.take_uid, "reason": plan.defect,
-                           "scope": SCOPES.get(str(plan.defect), "take")}
+    row: dict[str, Any] = {"dataset": DATASET, "take_uid": plan.take_uid, "reason": plan.defect, "scope": SCOPES.get(str(plan.defect), "take")}
     if result.gap_s:
         row |= {"start_s": round(result.gap_s[0], 6), "end_s": round(result.gap_s[1], 6)}
     return row

@@ -7,10 +7,9 @@ import numpy as np
 
 from primus.seeds import generator
 from primus.simulate.activities import EGOEXO4D, TASKS, Task
-from primus.simulate.config import EGOEXO4D_DEFECTS, EgoExo4DConfig
+from primus.simulate.config import EGOEXO4D_DEFECTS, SITES, EgoExo4DConfig
 from primus.simulate.narrations import identifier
 
-SITES: Final = ("cmu", "iiith", "nus", "uniandes", "unc", "sfu", "indiana", "minnesota", "utokyo", "georgiatech", "upenn", "fair")
 FPS: Final = 30
 LEAD_ROWS: Final = 45
 """Rows of timesync.csv before, between and after a capture's takes."""
@@ -20,6 +19,8 @@ OTHER_ARIA: Final = 0.2
 
 DEFECT_TAKE_S: Final = 18.0
 WITH_VIDEO: Final = frozenset({"gap", "unreadable_video"})
+OF_TRAIN: Final = WITH_VIDEO | {"not_in_takes"}
+"""Defects injected into the official train split; the others cost a take of the probe's pool, which has no video to render."""
 
 
 @dataclass(frozen=True)
@@ -99,28 +100,25 @@ def _slots(config: EgoExo4DConfig, rng: np.random.Generator) -> list[_Slot]:
     labels = list(EGOEXO4D)[: config.classes]
     sites = SITES[: config.sites]
     slots: list[_Slot] = []
-    # Consecutive blocks of activities, one block per rank within the site: each site then hosts every activity equally often.
+    # Within a site people take consecutive activities of one order, so that a site hosts every activity equally often; sites start apart.
+    ranks = -(-config.pretrain_participants // config.sites)
     rounds: dict[int, list[str]] = {}
     for person in range(config.pretrain_participants):
-        rank = person // config.sites
-        shift = person % config.sites if config.pretrain_takes < config.classes and config.pretrain_participants <= config.sites * 2 else 0
+        rank, site = divmod(person, config.sites)
         for turn in range(config.pretrain_takes):
             cycle, place = divmod(rank * config.pretrain_takes + turn, config.classes)
             order = rounds.setdefault(cycle, [str(label) for label in rng.permutation(labels)])
-            label = order[(place + shift) % config.classes]
-            slots.append(_Slot(100 + person, sites[person % config.sites], label, "train", _length(config.pretrain_take_s, rng)))
+            label = order[(place + site * ranks * config.pretrain_takes) % config.classes]
+            slots.append(_Slot(100 + person, sites[site], label, "train", _length(config.pretrain_take_s, rng)))
     for person in range(config.probe_participants):
         for label in labels:
             slots.append(_Slot(500 + person, sites[person % config.sites], label, "val", _length(config.probe_take_s, rng)))
-    number = 0
-    for defect in EGOEXO4D_DEFECTS:
-        for _ in range(config.defects_per_kind):
-            split = "train" if defect in WITH_VIDEO or defect == "not_in_takes" else "val"
-            people, first = (config.pretrain_participants, 100) if split == "train" else (config.probe_participants, 500)
-            person = number % max(1, people)
-            label = labels[(number * 3 + number // len(labels)) % len(labels)]
-            slots.append(_Slot(first + person, sites[person % config.sites], label, split, DEFECT_TAKE_S, defect))
-            number += 1
+    defects = [defect for defect in EGOEXO4D_DEFECTS for _ in range(config.defects_per_kind)]
+    for number, defect in enumerate(defects):
+        split = "train" if defect in OF_TRAIN else "val"
+        people, first = (config.pretrain_participants, 100) if split == "train" else (config.probe_participants, 500)
+        label = labels[(number * 3 + number // config.classes) % config.classes]
+        slots.append(_Slot(first + number % people, sites[number % people % config.sites], label, split, DEFECT_TAKE_S, defect))
     return slots
 
 

@@ -53,7 +53,7 @@ class TakeJob:
         """Write the take's files below `root` (the dataset's root) and return what goes into the annotation files."""
         plan = self.plan
         person = draw_person(self.seed, POPULATION, plan.participant)
-        motion, seen, look = self._performances(person)
+        motion, seen, look = self.performances(person)
         passes = annotate(seen.events, plan.duration_s, EXO_CAMERAS, self._rng("narrations"))
         if plan.defect == "not_in_takes":
             return TakeResult(passes, None)
@@ -64,11 +64,8 @@ class TakeJob:
             self._write_video(folder, seen, look, cache_root)
         return TakeResult(passes, gap)
 
-    def _rng(self, *names: str) -> np.random.Generator:
-        return generator(self.seed, "simulate", "egoexo4d", self.plan.take_uid, *names)
-
-    def _performances(self, person: Person) -> tuple[Performance, Performance, Activity]:
-        """The motion, what is seen and narrated, and the activity that looks and words belong to.
+    def performances(self, person: Person) -> tuple[Performance, Performance, Activity]:
+        """The motion, what is seen and narrated, and the activity that look and words belong to.
 
         With link "none" the latter two are another performance, of an activity drawn without regard to the take's own.
         """
@@ -83,6 +80,9 @@ class TakeJob:
         stranger = draw_person(self.seed, "unrelated", int(other.integers(10**6)))
         seen = perform(activity, stranger, self.plan.duration_s, draw_things(activity, THINGS, 4, other), other)
         return motion, seen, activity
+
+    def _rng(self, *names: str) -> np.random.Generator:
+        return generator(self.seed, "simulate", "egoexo4d", self.plan.take_uid, *names)
 
     def _write_imu(self, folder: Path, motion: Performance, person: Person) -> tuple[float, float] | None:
         plan = self.plan

@@ -1,6 +1,6 @@
 """An inertial sensor on the head: what it measures of a motion, and when by its own clock."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -9,6 +9,7 @@ from primus.simulate.calibration import LEVER_ARM_M, SENSOR_FROM_HEAD
 from primus.simulate.trajectory import Trajectory
 
 Vector = tuple[float, float, float]
+Matrix = tuple[Vector, Vector, Vector]
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Sensor:
 
     rate_hz: float
     jitter_s: float
-    sensor_from_head: tuple[Vector, Vector, Vector]
+    sensor_from_head: Matrix
     lever_arm_m: Vector = (0.0, 0.0, 0.0)
     accel_noise: float = 0.03
     gyro_noise: float = 0.003
@@ -28,17 +29,15 @@ class Sensor:
 
     def rotated(self, rotation: np.ndarray) -> "Sensor":
         """The same sensor on a head-frame mounting turned by `rotation` (3, 3)."""
-        turned = np.array(self.sensor_from_head) @ rotation
-        first, second, third = (tuple(map(float, row)) for row in turned)
-        return Sensor(**{**self.__dict__, "sensor_from_head": (first, second, third)})
+        return replace(self, sensor_from_head=_rows(np.array(self.sensor_from_head) @ rotation))
 
 
-def _rows(matrix: np.ndarray) -> tuple[Vector, Vector, Vector]:
-    first, second, third = (tuple(map(float, row)) for row in matrix)
-    return (first, second, third)  # type: ignore[return-value]
+def _rows(matrix: np.ndarray) -> Matrix:
+    first, second, third = ((float(row[0]), float(row[1]), float(row[2])) for row in matrix)
+    return first, second, third
 
 
-ARIA_RIGHT: Final = Sensor(1000.0, 3e-5, _rows(SENSOR_FROM_HEAD["imu-right"]), LEVER_ARM_M["imu-right"])  # type: ignore[arg-type]
+ARIA_RIGHT: Final = Sensor(1000.0, 3e-5, _rows(SENSOR_FROM_HEAD["imu-right"]), LEVER_ARM_M["imu-right"])
 """Right inertial sensor of a Gen1 device: 1000 Hz, +-8 g, +-1000 degrees/s."""
 
 

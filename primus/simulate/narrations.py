@@ -14,7 +14,7 @@ from primus.simulate.performance import Event
 from primus.simulate.primitives import PRIMITIVES
 
 PASSES: Final = ((1, 0.75), (2, 0.2), (3, 0.05))
-REJECTED: Final = 0.16
+REJECTED: Final = 0.2
 """Chance that a pass is rejected; a take left without an accepted pass gets one more, which makes 14 % of all."""
 
 AGAIN_S: Final = 1.7
@@ -23,7 +23,9 @@ AGAIN_S: Final = 1.7
 MISSED: Final = 0.08
 TIMING_SD_S: Final = 0.25
 OTHERS: Final = ("O walks past C.", "O talks to C.", "The {thing} falls to the floor.", "O points at the {thing}.", "O watches C.")
-HANDS: Final = ("", " with her right hand", " with his left hand", " with both hands")
+MANNERS: Final = ("slowly", "quickly", "again", "carefully", "a few times")
+HANDS: Final = ("with her right hand", "with his left hand", "with both hands")
+PLACES: Final = ("on the table", "in front of him", "on the floor", "to her left", "next to the {other}", "beside the {other}", "near the wall")
 
 
 def annotate(events: Sequence[Event], duration_s: float, cameras: Sequence[str], rng: np.random.Generator) -> list[dict[str, Any]]:
@@ -58,6 +60,7 @@ def _descriptions(
     events: Sequence[Event], duration_s: float, cameras: Sequence[str], style: np.ndarray, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
+    things = [event.thing for event in events]
     for event in events:
         moments = np.arange(event.start_s + 0.3 * min(1.0, event.end_s - event.start_s), event.end_s, AGAIN_S)
         for moment in moments + rng.normal(0, TIMING_SD_S, len(moments)):
@@ -66,17 +69,22 @@ def _descriptions(
             if rng.random() < 0.04:
                 rows.append(_description(moment, str(rng.choice(OTHERS)).format(thing=event.thing), "O", cameras, rng))
             else:
-                rows.append(_description(moment, _text(event, style, rng), "C", cameras, rng))
+                rows.append(_description(moment, _text(event, style, things, rng), "C", cameras, rng))
     return sorted(rows, key=lambda row: row["timestamp"])
 
 
-def _text(event: Event, style: np.ndarray, rng: np.random.Generator) -> str:
+def _text(event: Event, style: np.ndarray, things: Sequence[str], rng: np.random.Generator) -> str:
+    """One sentence: the annotator's usual words for the action, often with a manner, a hand or a place added."""
     texts = PRIMITIVES[event.action].texts
     favourite = int(style[_number(event.action)]) if rng.random() < 0.6 else int(rng.integers(8))
-    text = texts[favourite % len(texts)].format(thing=event.thing)
-    if "hand" not in text and rng.random() < 0.15:
-        text = text[:-1] + str(rng.choice(HANDS)) + "."
-    return text
+    words = [texts[favourite % len(texts)].format(thing=event.thing).removesuffix(".")]
+    if rng.random() < 0.2:
+        words.append(str(rng.choice(MANNERS)))
+    if "hand" not in words[0] and rng.random() < 0.3:
+        words.append(str(rng.choice(HANDS)))
+    if rng.random() < 0.5:
+        words.append(str(rng.choice(PLACES)).format(other=rng.choice(things)))
+    return " ".join(words) + "."
 
 
 def _number(name: str) -> int:

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from primus.simulate.activities import Activity, Person
 from primus.simulate.primitives import CHANNELS, PRIMITIVES, Primitive, Range
-from primus.simulate.trajectory import Trajectory
+from primus.simulate.trajectory import GRAVITY, Trajectory
 
 KNOT_HZ: Final = 100
 MARGIN_S: Final = 1.0
@@ -20,6 +20,12 @@ REACH_M: Final = 0.9
 """The wearer stays within this distance of the room's centre."""
 
 LOWEST_M, HIGHEST_M = -0.7, 0.9
+FLIGHT: Final = (0.3, 0.85)
+"""When a jump's flight begins and ends, as shares of its duration."""
+
+FREE_FALL: Final = GRAVITY * (FLIGHT[1] - FLIGHT[0]) ** 2 / (2 * np.pi**2)
+"""Greatest height (m) of a jump per squared duration (s^2) at which the head never falls faster than freely."""
+
 STEEPEST: Final = 1.3
 SMOOTH_S: Final = 0.02
 HAND_CHANNELS: Final = ("right_u", "right_v", "left_u", "left_v")
@@ -49,8 +55,9 @@ class Performance:
 def perform(activity: Activity, person: Person, duration_s: float, things: Sequence[str], rng: np.random.Generator) -> Performance:
     """Draw a performance of `activity` by `person`, `duration_s` long; nouns are drawn from `things`."""
     events = _schedule(activity, person, duration_s, things, rng)
+    size = person.amplitude * activity.energy
     knots = np.arange(-MARGIN_S, duration_s + MARGIN_S, 1 / KNOT_HZ)
-    posture = activity.pitch + person.pitch + rng.normal(0, 0.12)
+    posture = activity.pitch + person.pitch + rng.normal(0, 0.08)
     height = activity.height + person.height
     relative = activity.pitch < -0.6  # a body that does not stand upright looks up and down relative to where it lies
     state = np.array([*rng.uniform(-0.3, 0.3, 2), HEAD_HEIGHT_M + height, rng.uniform(-np.pi, np.pi), posture, activity.roll])
@@ -63,13 +70,13 @@ def perform(activity: Activity, person: Person, duration_s: float, things: Seque
         u = (knots[rows] - event.start_s) / (event.end_s - event.start_s)
         if len(u) < 3:
             continue
-        target = _shifted(state, primitive, person, HEAD_HEIGHT_M + height, posture, relative, rng)
+        target = _shifted(state, primitive, size, HEAD_HEIGHT_M + height, posture, relative, rng)
         blend = _ease(u / 0.8)[:, None]
         base[rows] = state + (target - state) * blend
         base[rows.stop :] = target
         state = target
-        _add_local(local[rows], hands[rows], primitive, person, activity.tempo, u, event.end_s - event.start_s, rng)
-    local += _idle(knots, activity.sway * person.amplitude, rng)
+        _add_local(local[rows], hands[rows], primitive, person.tempo * activity.tempo, size, u, event.end_s - event.start_s, rng)
+    local += _idle(knots, activity.sway * size, rng)
     yaw = base[:, 3]
     cos, sin = np.cos(yaw), np.sin(yaw)
     values = base.copy()
@@ -91,9 +98,7 @@ def _ease(u: np.ndarray) -> np.ndarray:
     return u**3 * (10 - 15 * u + 6 * u**2)
 
 
-def _schedule(
-    activity: Activity, person: Person, duration_s: float, things: Sequence[str], rng: np.random.Generator
-) -> list[Event]:
+def _schedule(activity: Activity, person: Person, duration_s: float, things: Sequence[str], rng: np.random.Generator) -> list[Event]:
     names = list(activity.mixture)
     weights = np.array([activity.mixture[name] for name in names]) * np.exp(rng.normal(0, 0.3, len(names)))
     events: list[Event] = []
@@ -111,20 +116,20 @@ def _schedule(
 
 
 def _shifted(
-    state: np.ndarray, primitive: Primitive, person: Person, standing_m: float, posture: float, relative: bool, rng: np.random.Generator
+    state: np.ndarray, primitive: Primitive, size: float, standing_m: float, posture: float, relative: bool, rng: np.random.Generator
 ) -> np.ndarray:
     """The base pose after `primitive`: x, y, z, yaw, pitch, roll."""
     target = state.copy()
     for shift in primitive.shifts:
         value = _draw(shift.value, rng) * (rng.choice([-1.0, 1.0]) if shift.either_side else 1.0)
         if shift.channel == "pitch":
-            target[4] = posture + 0.25 * value if relative else 0.5 * value + 0.8 * posture
+            target[4] = posture + 0.25 * value if relative else 0.4 * value + 0.9 * posture
         elif shift.channel == "yaw":
-            target[3] = state[3] + value * person.amplitude
+            target[3] = state[3] + value * size
         elif shift.channel == "up":
-            target[2] = standing_m + value if shift.absolute else state[2] + value * person.amplitude
+            target[2] = standing_m + value if shift.absolute else state[2] + value * size
         elif shift.channel == "forward":
-            target[:2] = _walked(state, value * person.amplitude, rng)
+            target[:2] = _walked(state, value * size, rng)
     target[2] = np.clip(target[2], HEAD_HEIGHT_M + LOWEST_M, HEAD_HEIGHT_M + HIGHEST_M)
     return target
 
@@ -140,22 +145,32 @@ def _walked(state: np.ndarray, distance_m: float, rng: np.random.Generator) -> n
 
 
 def _add_local(
-    local: np.ndarray, hands: np.ndarray, primitive: Primitive, person: Person, tempo: float, u: np.ndarray, length_s: float,
+    local: np.ndarray,
+    hands: np.ndarray,
+    primitive: Primitive,
+    tempo: float,
+    size: float,
+    u: np.ndarray,
+    length_s: float,
     rng: np.random.Generator,
 ) -> None:
     """Add the rhythmic and the out-and-back parts of an action to `local` (n, 6) and move the hands (n, 4), in place."""
     ramp = min(0.3, 0.3 / length_s)
     envelope = _ease(u / ramp) * _ease((1 - u) / ramp)
-    rate = _draw(primitive.rate_hz, rng) * person.tempo * tempo
+    rate = _draw(primitive.rate_hz, rng) * tempo
     drift = 1 + 0.05 * np.sin(2 * np.pi * rng.uniform() + u * 3)
     phase = 2 * np.pi * (rng.uniform() + rate * length_s * u * drift)
     for beat in primitive.beats:
         angle = beat.multiple * phase + beat.offset
         wave = np.sin(angle + beat.skew * np.sin(angle))
-        local[:, CHANNELS.index(beat.channel)] += _draw(beat.amplitude, rng) * person.amplitude * envelope * wave
+        local[:, CHANNELS.index(beat.channel)] += _draw(beat.amplitude, rng) * size * envelope * wave
     for bump in primitive.bumps:
-        size = _draw(bump.amplitude, rng) * person.amplitude * (rng.choice([-1.0, 1.0]) if bump.either_side else 1.0)
-        local[:, CHANNELS.index(bump.channel)] += size * (_leap(u) if primitive.name == "jump" and bump.channel == "up" else _out_and_back(u))
+        height = _draw(bump.amplitude, rng) * size * (rng.choice([-1.0, 1.0]) if bump.either_side else 1.0)
+        if primitive.name == "jump" and bump.channel == "up":
+            # In flight nothing but gravity acts: the time in the air bounds the height.
+            local[:, 2] += min(height, FREE_FALL * length_s**2) * _leap(u)
+        else:
+            local[:, CHANNELS.index(bump.channel)] += height * _out_and_back(u)
     raised, swing = primitive.hands
     if raised > 0:
         side = rng.uniform(0.4, 1.0, 2)
@@ -178,7 +193,7 @@ def _leap(u: np.ndarray) -> np.ndarray:
     def hump(a: float, b: float) -> np.ndarray:
         return np.sin(np.pi * np.clip((u - a) / (b - a), 0, 1)) ** 2
 
-    return hump(0.3, 0.85) - 0.35 * hump(0.0, 0.42) - 0.3 * hump(0.72, 1.0)
+    return hump(*FLIGHT) - 0.35 * hump(0.0, 0.42) - 0.3 * hump(0.72, 1.0)
 
 
 def _idle(knots: np.ndarray, scale: float, rng: np.random.Generator) -> np.ndarray:

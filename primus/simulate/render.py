@@ -74,9 +74,7 @@ class Camera:
         row = np.clip(v.astype(np.int32), 0, TEXELS - 1)
         return self.scene.atlas[texture * (TEXELS * TEXELS) + row * TEXELS + column]
 
-    def _box(
-        self, box: Box, origin: np.ndarray, world_from_camera: np.ndarray, rays: np.ndarray, image: np.ndarray, depths: np.ndarray
-    ) -> None:
+    def _box(self, box: Box, origin: np.ndarray, world_from_camera: np.ndarray, rays: np.ndarray, image: np.ndarray, depths: np.ndarray) -> None:
         """Draw one box over `image` (P, P) where it is nearer than `depths` (P, P), in place."""
         window = self._window(box, origin, world_from_camera)
         if window is None:
@@ -86,24 +84,19 @@ class Camera:
         along = np.stack([cos * part[0] + sin * part[1], cos * part[1] - sin * part[0], part[2]])
         along[along == 0] = PARALLEL
         offset = origin - np.array(box.centre, np.float32)
-        start = (cos * offset[0] + sin * offset[1], cos * offset[1] - sin * offset[0], offset[2])
-        enter = leave = None
-        for axis in range(3):
-            inverse = 1 / along[axis]
-            middle, extent = -start[axis] * inverse, np.float32(box.half[axis]) * np.abs(inverse)
-            first, last = middle - extent, middle + extent
-            enter = first if enter is None else np.maximum(enter, first)
-            leave = last if leave is None else np.minimum(leave, last)
-            if axis == 0:
-                first_x = first
-        assert enter is not None and leave is not None
+        start = np.array([cos * offset[0] + sin * offset[1], cos * offset[1] - sin * offset[0], offset[2]], np.float32)
+        inverse = 1 / along
+        middle = -start[:, None, None] * inverse
+        extent = np.array(box.half, np.float32)[:, None, None] * np.abs(inverse)
+        first = middle - extent  # where each ray enters the slab between two opposite faces
+        enter, leave = first.max(axis=0), (middle + extent).min(axis=0)
         hit = (leave > enter) & (enter > NEAREST_M) & (enter < depths[window])
         if not hit.any():
             return
         t = enter[hit]
         x, y, z = (start[axis] + t * along[axis][hit] for axis in range(3))
         scale = [TEXELS / 2 / half for half in box.half]
-        u = np.where(first_x[hit] == t, (y + box.half[1]) * scale[1], (x + box.half[0]) * scale[0])
+        u = np.where(first[0][hit] == t, (y + box.half[1]) * scale[1], (x + box.half[0]) * scale[0])
         image[window][hit] = self._texels(box.texture, u, (z + box.half[2]) * scale[2])
         depths[window][hit] = t
 

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from scipy.ndimage import zoom
 
-from primus.simulate.activities import Activity
 from primus.seeds import derived_seed
+from primus.simulate.activities import Activity
 
 TEXELS: Final = 64
 """Every texture is a square of this many texels; a scene's textures lie one after another in one array of packed RGBA."""
@@ -145,5 +145,5 @@ def _packed(texture: np.ndarray) -> np.ndarray:
 
 
 def _colour(rgb: np.ndarray) -> int:
-    red, green, blue = (int(round(float(value))) for value in np.clip(rgb, 0, 255))
+    red, green, blue = (round(float(value)) for value in np.clip(rgb, 0, 255))
     return red | green << 8 | blue << 16 | 255 << 24

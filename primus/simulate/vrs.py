@@ -217,8 +217,13 @@ def _description(serial: str, session: str, calibration: str, streams: Sequence[
     """Payload of the description record: per stream its id, its own tags and VRS' tags; then the tags of the file."""
     body = struct.pack("<I", len(streams))
     for instance, _ in streams:
-        device = {"device_id": str(instance - 1), "device_serial": serial, "device_type": "Aria", "device_version": "simulated",
-                  "session_id": session}
+        device = {
+            "device_id": str(instance - 1),
+            "device_serial": serial,
+            "device_type": "Aria",
+            "device_version": "simulated",
+            "session_id": session,
+        }
         vrs = {
             f"DL:Configuration:{FORMAT_VERSION}:0": _CONFIGURATION_LAYOUT,
             f"DL:Data:{FORMAT_VERSION}:0": _DATA_LAYOUT,
@@ -229,11 +234,13 @@ def _description(serial: str, session: str, calibration: str, streams: Sequence[
             "VRS_Serial_Number": uuid.uuid5(uuid.NAMESPACE_OID, f"{session}:{instance}").hex[:16],
         }
         body += struct.pack("<iH", IMU_STREAM, instance) + _tags(device) + _tags(vrs)
-    return body + _tags({
-        "calib_json": calibration,
-        "device_serial": serial,
-        "device_type": "Aria",
-        "device_version": "simulated",
-        "metadata": json.dumps({"simulated": True, "shared_session_id": session}, separators=(",", ":")),
-        "session_id": session,
-    })
+    return body + _tags(
+        {
+            "calib_json": calibration,
+            "device_serial": serial,
+            "device_type": "Aria",
+            "device_version": "simulated",
+            "metadata": json.dumps({"simulated": True, "shared_session_id": session}, separators=(",", ":")),
+            "session_id": session,
+        }
+    )

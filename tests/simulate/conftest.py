@@ -1,0 +1,13 @@
+"""The tiny corpus, written once for all tests of the simulator."""
+
+import pytest
+from tiny_corpus import Corpus
+
+from primus.simulate.corpus import TINY, write_corpus
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """The tiny corpus; tests read it and must not change it."""
+    root = tmp_path_factory.mktemp("tiny") / "raw"
+    return Corpus(root, write_corpus(root, TINY))
