@@ -212,7 +212,7 @@ def _record(state: TrainingState, measured: dict[str, float], order: EpochOrder,
         row["queue_filled"] = float(len(state.queue))
     row |= {name: total / progress.rows[name] for name, total in progress.sums.items()}
     row |= measured if validated else {name: value for name, value in measured.items() if not name.startswith("val/")}
-    progress.history.append(row)
+    progress.history.append(dict(sorted(row.items())))  # the order a stored state comes back in
     progress.sums, progress.rows = {}, {}
     value = measured["val/total"]
     if not validated or progress.best_value is None or value < progress.best_value:

@@ -63,7 +63,8 @@ def metrics(runs: Sequence[Run]) -> dict[str, Any]:
 
 def history_table(result: TrainingResult) -> pd.DataFrame:
     """One row per validation, one column per number."""
-    return pd.DataFrame(result.progress.history)
+    table = pd.DataFrame(result.progress.history)
+    return table[["step", "epoch", *sorted(set(table.columns) - {"step", "epoch"})]]
 
 
 def plot_rows(runs: Sequence[Run]) -> pd.DataFrame:
