@@ -29,7 +29,7 @@ demo: $(VENV)/.ready ## the whole pipeline on the simulated corpus, then the sum
 	@python -m stages.report --show
 
 test: $(VENV)/.ready ## all tests that need no long proof
-	@pytest -q -m "not slow"
+	@pytest -q -m "not slow and not verify"
 
 lint: $(VENV)/.ready ## ruff and mypy
 	@ruff check . && ruff format --check . && mypy
@@ -38,10 +38,10 @@ experiments: $(VENV)/.ready ## the experiments so far, in 100 columns
 	@dvc exp show --no-pager --drop '.*' --keep '$(EXPERIMENT_COLUMNS)'
 
 verify: $(VENV)/.ready ## the long proofs (about an hour): gain over random, link=none, two clones, ten kills
-	@python tests/verify/run.py --all
+	@PRIMUS_VERIFY=demo pytest -v -s -m verify tests/verify
 
 verify-tiny: $(VENV)/.ready ## the long proofs on the tiny corpus (minutes): what CI runs
-	@python tests/verify/run.py --tiny
+	@PRIMUS_VERIFY=tiny pytest -v -m verify tests/verify
 
 deps: $(VENV)/.ready ## rewrite the code dependencies in dvc.yaml from the stages' imports
 	@python .ci/sync_deps.py --write

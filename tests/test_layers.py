@@ -18,6 +18,7 @@ LAYERS = {
     "primus.evaluation": 6,
     "primus.reporting": 6,
     "primus.cli": 7,
+    "primus.doctor": 7,
     "stages": 7,
 }  # fmt: skip
 OPTIONAL = {"projectaria_tools", "telemetry_parser", "ray", "onnx", "onnxruntime", "onnxscript", "vl_convert", "transformers"}

@@ -1,0 +1,5 @@
+"""`python -m primus` is the `primus` command."""
+
+from primus.cli import main
+
+main()

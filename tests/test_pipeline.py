@@ -1,0 +1,80 @@
+"""The DVC graph itself: dependencies cover imports, parameters exist, metrics are committed files, commands are module runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PROFILES = sorted(PARAMS["profiles"])
+PRESETS = sorted(PARAMS["presets"])
+
+
+def bodies() -> list[tuple[str, dict[str, Any]]]:
+    return [(name, entry.get("do", entry)) for name, entry in STAGES.items()]
+
+
+def fill(text: str, profile: str, preset: str, key: str, item: Any) -> str:
+    values = {"data": profile, "preset": preset, "key": key} | {f"item.{k}": v for k, v in (item or {}).items()}
+    return re.sub(r"\$\{([^}]+)\}", lambda match: str(values[match.group(1)]), text)
+
+
+def exists(dotted: str) -> bool:
+    value: Any = PARAMS
+    for part in dotted.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return False
+        value = value[part]
+    return True
+
+
+def test_code_dependencies_are_exactly_the_import_closure() -> None:
+    done = subprocess.run([sys.executable, ".ci/sync_deps.py"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"run `make deps`:\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_params_exist_for_every_profile_and_preset(profile: str, preset: str) -> None:
+    for name, body in bodies():
+        items = PARAMS["methods"].items() if "foreach" in STAGES[name] else [("", {})]
+        for key, item in items:
+            for entry in body.get("params", []):
+                assert exists(fill(entry, profile, preset, key, item)), f"{name}: params.yaml has no {entry} for {profile}/{preset}/{key}"
+
+
+def test_metrics_and_plots_are_committed_files() -> None:
+    for name, body in bodies():
+        for kind in ("metrics", "plots"):
+            for entry in body.get(kind, []):
+                assert isinstance(entry, dict), f"{name}: {entry} must say cache: false"
+                (path, options), = entry.items()
+                assert path.startswith("metrics/"), f"{name}: {path} lies outside metrics/"
+                assert options.get("cache") is False, f"{name}: {path} must say cache: false"
+
+
+def test_every_stage_runs_as_a_module_so_that_an_experiment_imports_its_own_copy() -> None:
+    for name, body in bodies():
+        script = str(body["cmd"]).split()
+        assert script[:2] == ["python", "-m"], name
+        assert (ROOT / (script[2].replace(".", "/") + ".py")).exists(), name
+
+
+def test_outputs_of_profiles_never_meet() -> None:
+    for name, body in bodies():
+        for entry in body.get("outs", []):
+            path = next(iter(entry)) if isinstance(entry, dict) else entry
+            assert path.startswith("data/${data}/"), f"{name}: {path} is shared between profiles"
+
+
+def test_loss_weights_touch_one_method_only() -> None:
+    users = [name for name, body in bodies() if any(str(p).split(".")[0] == "loss" for p in body.get("params", []))]
+    assert users == [], "only the item sections of the foreach may name `loss`"
+    sections = [item["section"] for item in PARAMS["methods"].values()]
+    assert sections.count("loss") == 1

@@ -1,0 +1,61 @@
+"""Same params, same bytes: twice, after kills, and in experiments that must reuse what is done."""
+
+import random
+import time
+
+import pytest
+
+from tests.verify.workshop import Workshop
+
+pytestmark = [pytest.mark.verify, pytest.mark.timeout(5400)]
+
+
+def test_two_copies_give_the_same_metrics_bytes(finished: Workshop, copy: Workshop) -> None:
+    copy.dvc("repro")
+    assert copy.metrics() == finished.metrics()
+
+
+def test_a_second_repro_runs_nothing_within_five_seconds(finished: Workshop) -> None:
+    started = time.monotonic()
+    done = finished.dvc("repro")
+    took = time.monotonic() - started
+    assert "Running stage" not in done.stdout
+    assert took <= 5, f"a second `dvc repro` took {took:.1f} s"
+
+
+def test_ten_kills_end_in_the_same_metrics_bytes(finished: Workshop, copy: Workshop, profile: str) -> None:
+    """The kills are spread over the run: each is sent after a random share of the undisturbed run's time, then the run is started again."""
+    draw = random.Random(20251)
+    whole: float = finished.seconds  # type: ignore[attr-defined]
+    hits = sum(copy.repro_killed_after(draw.uniform(0.05, 0.6) * whole / (1 if profile == "tiny" else 3)) for _ in range(10))
+    copy.dvc("repro")
+    print(f"{hits} of 10 kills met a running stage")
+    assert hits >= 5
+    assert copy.metrics() == finished.metrics()
+    left = [str(p) for p in (copy.folder / "data").rglob(".*.tmp")] + [str(p) for p in (copy.folder / "data").rglob("*.spool")]
+    assert left == []
+
+
+def test_an_ablation_reruns_one_method_and_what_hangs_on_it(finished: Workshop, profile: str) -> None:
+    done = finished.dvc("exp", "run", "--temp", "-n", "no-nn", "-S", "loss.lambda_nn=0")
+    ran = {line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")}
+    assert ran == {"pretrain@primus", "features@primus", "fewshot", "report"}
+    difference = finished.dvc("exp", "diff", "HEAD", "no-nn", "--json")
+    assert '"loss.lambda_nn"' in difference.stdout
+
+
+def test_queue_reuses_finished_work_and_two_ablations_compare(finished: Workshop) -> None:
+    finished.run("git", "add", "-A")
+    finished.run("git", "commit", "-q", "-m", "reference")
+    finished.dvc("exp", "run", "--queue", "-n", "no-mm", "-S", "loss.lambda_mm=0")
+    finished.dvc("exp", "run", "--queue", "-n", "no-ss", "-S", "loss.lambda_ss=0")
+    finished.dvc("queue", "start", "--jobs", "1")
+    deadline = time.monotonic() + 1800
+    while time.monotonic() < deadline:
+        status = finished.dvc("queue", "status").stdout
+        if "Running" not in status and "Queued" not in status:
+            break
+        time.sleep(3)
+    assert status.count("Success") == 2, status
+    difference = finished.dvc("metrics", "diff", "no-mm", "no-ss", "--json")
+    assert "summary.json" in difference.stdout
