@@ -1,0 +1,32 @@
+"""Units of accelerometers and gyroscopes, as they are spelt in the wild, and their factors to m/s^2 and rad/s."""
+
+import math
+
+from primus.errors import UserError
+
+STANDARD_GRAVITY = 9.80665
+ACCEL_UNITS = {"m/s^2": 1.0, "g": STANDARD_GRAVITY, "mg": STANDARD_GRAVITY * 1e-3}
+GYRO_UNITS = {"rad/s": 1.0, "deg/s": math.pi / 180, "mdeg/s": math.pi / 180e3}
+_SPELLINGS = {
+    "m/s2": "m/s^2", "m/s²": "m/s^2", "ms-2": "m/s^2", "m/s/s": "m/s^2", "m/s**2": "m/s^2", "mps2": "m/s^2",
+    "rads": "rad/s", "rad/sec": "rad/s", "radps": "rad/s", "rps": "rad/s",
+    "dps": "deg/s", "°/s": "deg/s", "deg/sec": "deg/s", "degps": "deg/s", "mdps": "mdeg/s",
+}  # fmt: skip
+
+
+def canonical_unit(unit: str) -> str:
+    """The usual spelling of a unit; an unknown one comes back as it is."""
+    plain = unit.strip().lower().replace(" ", "")
+    return _SPELLINGS.get(plain, plain)
+
+
+def factor(unit: str, known: dict[str, float], what: str) -> float:
+    """What to multiply values in `unit` with to get the first unit of `known`.
+
+    Raises:
+        UserError: the unit is unknown.
+    """
+    spelt = canonical_unit(unit)
+    if spelt not in known:
+        raise UserError(f"{what}: unit {unit!r} is unknown; expected one of {', '.join(known)}")
+    return known[spelt]
