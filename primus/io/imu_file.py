@@ -1,9 +1,6 @@
 """Any IMU file to a recording, by what the file is."""
 
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path, PurePosixPath
@@ -11,19 +8,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from primus.errors import Rejected, UserError
+from primus.io.archives import read_member
 from primus.io.recording import ImuRecording
 
-TELEMETRY_SUFFIXES = (".mp4", ".mov", ".insv", ".360", ".lrv")
+TELEMETRY_SUFFIXES = (".mp4", ".mov", ".insv", ".360")
 TABLE_SUFFIXES = (".csv", ".parquet")
-_MEMBER_LIMIT = 1 << 31  # bytes unpacked: half a day of 200 Hz text, and far from filling a disk
-_CHUNK = 1 << 20
+_MEMBER_LIMIT = 1 << 30  # bytes unpacked: hours of 200 Hz text, or of video, and far from filling the memory
 
 
 def read_imu(path: str | Path, stream: str | None = None, **hints: Any) -> ImuRecording:
     """Read the IMU of a file of any supported kind.
 
     Args:
-        path: `.vrs` (Aria glasses); `.mp4`, `.mov`, `.insv`, `.360`, `.lrv` (action cameras); `.csv`, `.parquet` (compact IMU files, Ego4D's
+        path: `.vrs` (Aria glasses); `.mp4`, `.mov`, `.insv`, `.360` (action cameras); `.csv`, `.parquet` (compact IMU files, Ego4D's
             CSV, or a table of one's own). A member of an archive is written "archive.zip::folder/member.csv", nested archives likewise.
         stream: "imu-right" or "imu-left" of glasses; None takes imu-right, or the only one there is.
         hints: passed to the reader of that kind: `calibrated` for glasses; columns and units for tables (see `primus.io.table`).
@@ -40,18 +37,26 @@ def read_imu(path: str | Path, stream: str | None = None, **hints: Any) -> ImuRe
     if not file.is_file():
         raise UserError(f"{file} is not a file; expected an IMU recording")
     if separator:
-        with _unpacked(file, member) as (unpacked, rest):
-            try:
-                recording = read_imu(f"{unpacked}::{rest}" if rest else unpacked, stream, **hints)
-            except Rejected as rejected:
-                raise Rejected(rejected.reason, f"{file.name}::{member}: {rejected.detail}") from rejected
-            return replace(recording, source=f"{file.name}::{member}")
+        return _read_member(file, member, stream, hints)
     reader = _reader_of(file, stream)
     try:
         signature(reader).bind(file, **hints)
     except TypeError as error:
         raise UserError(f"{file.name}: {error}; expected hints of {signature(reader)}") from error
     return reader(file, **hints)
+
+
+def _read_member(archive: Path, member: str, stream: str | None, hints: dict[str, Any]) -> ImuRecording:
+    """Unpack one member to a temporary file whose name is ours, so that nothing in the archive chooses where it lands, and read it."""
+    source = f"{archive.name}::{member}"
+    data = read_member(archive, tuple(member.split("::")), _MEMBER_LIMIT)
+    with TemporaryDirectory(prefix="primus-") as folder:
+        file = Path(folder) / ("member" + PurePosixPath(member).suffix.lower())
+        file.write_bytes(data)
+        try:
+            return replace(read_imu(file, stream, **hints), source=source)
+        except Rejected as rejected:
+            raise Rejected(rejected.reason, f"{source}: {rejected.detail}") from rejected
 
 
 def _reader_of(file: Path, stream: str | None) -> Callable[..., ImuRecording]:
@@ -86,25 +91,3 @@ def _reader_of(file: Path, stream: str | None) -> Callable[..., ImuRecording]:
 def _first_line(file: Path) -> str:
     with file.open("rb") as handle:
         return handle.readline(4096).decode("utf-8", "replace")
-
-
-@contextmanager
-def _unpacked(archive: Path, member: str) -> Iterator[tuple[Path, str]]:
-    """One member in a temporary folder, under a name of our own so that nothing in the archive chooses where it lands, and the rest of `member`."""
-    name, _, rest = member.partition("::")
-    with TemporaryDirectory(prefix="primus-") as folder:
-        target = Path(folder) / ("member" + PurePosixPath(name).suffix.lower())
-        try:
-            with zipfile.ZipFile(archive) as packed:
-                if name not in packed.namelist():
-                    raise UserError(f"{archive.name} has no member {name!r}; it holds {', '.join(packed.namelist()[:8]) or 'nothing'}")
-                with packed.open(name) as source, target.open("wb") as sink:
-                    written = 0
-                    while chunk := source.read(_CHUNK):
-                        written += len(chunk)
-                        if written > _MEMBER_LIMIT:
-                            raise Rejected("unreadable_imu", f"{archive.name}::{name} unpacks to more than {_MEMBER_LIMIT >> 30} GiB")
-                        sink.write(chunk)
-        except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-            raise Rejected("unreadable_imu", f"{archive.name}::{name} cannot be unpacked ({type(error).__name__}: {error})") from error
-        yield target, rest

@@ -66,12 +66,12 @@ def test_members_of_archives_nested_ones_too(tmp_path):
     assert not (tmp_path.parent / "evil").exists()
     with pytest.raises(Rejected, match=r"outer\.zip::bad\.csv"):
         primus.read_imu(f"{tmp_path}/outer.zip::bad.csv")
-    with pytest.raises(UserError, match=r"no member 'b\.csv'.*part\.zip"):
+    with pytest.raises(Rejected, match=r"outer\.zip::b\.csv is not in the archive"):
         primus.read_imu(f"{tmp_path}/outer.zip::b.csv")
 
 
 def test_archives_that_unpack_to_too_much_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("primus.io.imu_file._MEMBER_LIMIT", 1 << 21)
+    monkeypatch.setattr("primus.io.imu_file._MEMBER_LIMIT", 1 << 20)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("a.csv", b"0" * (1 << 24))
     with pytest.raises(Rejected, match="unpacks to more"):
