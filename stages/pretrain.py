@@ -14,6 +14,8 @@ from primus.models.encoder import InputContract
 from primus.params import load, load_value, profile_name
 from primus.provenance import file_identity
 from primus.stage import StageLog, stage
+from primus.training.distributed import World, launch, launched
+from primus.training.distributed import world as distributed_world
 from primus.training.loop import StepReport
 from primus.training.method import MethodSettings
 from primus.training.resident import load_segments, split_rows
@@ -61,14 +63,8 @@ def write_model(folder: Path, run: Run, choice: str, about: dict[str, Any]) -> N
         write_csv(target / "history.csv", history_table(run.result))
 
 
-@stage("pretrain")
-def main(name: Annotated[str, typer.Argument(metavar="METHOD", help="a name under `methods` in params.yaml")]) -> None:
-    """Pretrain one encoder per seed and fold with METHOD, or write untrained ones where its objective is "none"."""
-    method, settings = load(MethodSettings, load_value(f"methods.{name}.section")), load(PretrainSettings, "pretrain")
-    threads = int(load_value("compute.threads"))
-    torch.set_num_threads(threads)
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("pretrain.device is cuda but PyTorch sees no GPU; set pretrain.device=cpu")
+def pretrain(name: str, world: World, device: torch.device, settings: PretrainSettings, method: MethodSettings, threads: int) -> None:
+    """Every fold and seed of one method; the first process writes."""
     profile, log = profile_name(), StageLog("pretrain")
     root = Path("data") / profile
     embeddings = {"video": root / "embeddings" / "video.h5", "text": root / "embeddings" / "text.h5"}
@@ -82,21 +78,39 @@ def main(name: Annotated[str, typer.Argument(metavar="METHOD", help="a name unde
     rows = {fold: split_rows(table, splits, fold) for fold in folds}
     wanted = set(method.modalities) if method.multimodal else set()
     served = [fold for fold in folds if not wanted or wanted & set(data.modalities_of(rows[fold]["train"]))]
-    runs: list[Run] = []
+    runs: dict[str, Run] = {}
+    for fold in served:
+        for seed in settings.seeds:
+            label = f"seed{seed}" + (f"-fold{fold}" if len(folds) > 1 else "")
+            reporter = Reporter(f"{name} {label}", log) if world.rank == 0 else None
+            runs[label] = pretraining.run(seed, fold, rows[fold], reporter, world, device)
+    if world.rank > 0:
+        return
     with atomic_folder(root / "models" / name) as out:
+        for label, run in runs.items():
+            write_model(out / label, run, settings.export, {"method": name, "profile": profile})
         if not served:
             reason = f"no training segment has {' or '.join(sorted(wanted))}"
             write_json(out / "skipped.json", {"reason": reason})
             print(f"{name}: skipped, {reason}", file=sys.stderr)
-        for fold in served:
-            for seed in settings.seeds:
-                label = f"seed{seed}" + (f"-fold{fold}" if len(folds) > 1 else "")
-                run = pretraining.run(seed, fold, rows[fold], Reporter(f"{name} {label}", log))
-                write_model(out / label, run, settings.export, {"method": name, "profile": profile})
-                runs.append(run)
     head = {"skipped": 0, "skipped_folds": len(folds) - len(served)} if served else {"skipped": 1}
-    write_json(f"metrics/pretrain/{name}.json", head | (metrics(runs) if runs else {}))
-    write_csv(f"metrics/plots/pretrain_{name}.csv", plot_rows(runs))
+    write_json(f"metrics/pretrain/{name}.json", head | (metrics(list(runs.values())) if runs else {}))
+    write_csv(f"metrics/plots/pretrain_{name}.csv", plot_rows(list(runs.values())))
+
+
+@stage("pretrain")
+def main(name: Annotated[str, typer.Argument(metavar="METHOD", help="a name under `methods` in params.yaml")]) -> None:
+    """Pretrain one encoder per seed and fold with METHOD, or write untrained ones where its objective is "none"."""
+    method, settings = load(MethodSettings, load_value(f"methods.{name}.section")), load(PretrainSettings, "pretrain")
+    threads = int(load_value("compute.threads"))
+    if settings.device == "cuda" and torch.cuda.device_count() < settings.processes:
+        found = torch.cuda.device_count()
+        raise UserError(f"pretrain.device is cuda with {settings.processes} process(es), but PyTorch sees {found} GPU(s); set pretrain.device=cpu")
+    if settings.processes > 1 and not launched() and method.objective != "none":
+        raise SystemExit(launch(settings.processes, "stages.pretrain", [name]))
+    torch.set_num_threads(max(1, threads // settings.processes))
+    with distributed_world(settings.device) as (world, device):
+        pretrain(name, world, device, settings, method, threads)
 
 
 if __name__ == "__main__":

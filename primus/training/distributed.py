@@ -6,7 +6,11 @@ global, the queue is equal everywhere, and gradients are those of one process wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,11 +45,6 @@ class World:
     rank: int = 0
     size: int = 1
 
-    @classmethod
-    def current(cls) -> World:
-        """The initialised process group, or a world of one."""
-        return cls(dist.get_rank(), dist.get_world_size()) if dist.is_available() and dist.is_initialized() else cls()
-
     def sizes(self, rows: int) -> list[int]:
         """How many of `rows` rows each process encodes (near-equal)."""
         return [len(part) for part in np.array_split(np.arange(rows), self.size)]
@@ -71,10 +70,34 @@ class World:
                     dist.all_reduce(parameter.grad)
                     parameter.grad.div_(divisor)
 
-    def agree(self, value: bool) -> bool:
-        """What the first process says, on every process."""
-        if self.size == 1:
-            return value
-        holder = torch.tensor([int(value)])
-        dist.broadcast(holder, 0)
-        return bool(holder.item())
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.size > 1:
+            dist.barrier()
+
+
+def launched() -> bool:
+    """Whether this process was started by torchrun."""
+    return "LOCAL_RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def launch(processes: int, module: str, arguments: Sequence[str]) -> int:
+    """Run `python -m module arguments` in `processes` processes of this machine (torchrun); returns the exit status."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    return subprocess.call([*torchrun, "-m", module, *arguments])
+
+
+@contextmanager
+def world(device: str) -> Iterator[tuple[World, torch.device]]:
+    """This process's world and its own device: of the group torchrun started (gloo on CPUs, NCCL on GPUs), or alone."""
+    if not launched():
+        yield World(), torch.device(device)
+        return
+    local = int(os.environ["LOCAL_RANK"])
+    if device == "cuda":
+        torch.cuda.set_device(local)
+    dist.init_process_group("nccl" if device == "cuda" else "gloo")
+    try:
+        yield World(dist.get_rank(), dist.get_world_size()), torch.device(f"cuda:{local}" if device == "cuda" else device)
+    finally:
+        dist.destroy_process_group()

@@ -95,7 +95,9 @@ def train(
         queue = objective.make_queue(settings.capacity(len(train_rows)), encoder.projection_dim, data.embedding_dim, data.device)
     state = TrainingState(encoder, objective, optimiser, queue)
     if checkpoint is not None:
+        world.wait()  # whatever another run of these processes stored is complete
         checkpoint.restore(state)
+        world.wait()  # nobody stores before everyone has read
     progress = state.progress
     monitored = val_rows if len(val_rows) else generator(seed, "monitor").permutation(train_rows)[:MONITORED_ROWS]
     temperatures = [module for module in objective.modules() if isinstance(module, Temperature)]

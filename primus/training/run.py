@@ -11,6 +11,7 @@ import torch
 
 from primus.models.encoder import ImuEncoder, InputContract
 from primus.training.checkpoint import Checkpoint
+from primus.training.distributed import World
 from primus.training.loop import StepReport, TrainingResult, train, untrained
 from primus.training.method import (
     EncoderSettings,
@@ -21,7 +22,7 @@ from primus.training.method import (
     make_objective,
     probed_representation,
 )
-from primus.training.resident import AlignedBy, ResidentSegments, thin_alignment
+from primus.training.resident import CPU, AlignedBy, ResidentSegments, thin_alignment
 from primus.training.settings import TrainingSettings
 from primus.work_cache import WorkCache
 
@@ -37,7 +38,8 @@ class PretrainSettings(TrainingSettings):
         encoder, temperature, negatives: see the classes.
         fraction_aligned, aligned_by: share of the training takes (or segments) that keep video and text.
         export: which weights leave the stage.
-        device: "cpu", or "cuda" for the first GPU.
+        device: "cpu", or "cuda" for the first GPU (one GPU per process).
+        processes: processes of this machine that share every batch; the result is that of one up to rounding.
     """
 
     seeds: tuple[int, ...] = (0,)
@@ -48,11 +50,14 @@ class PretrainSettings(TrainingSettings):
     aligned_by: AlignedBy = "take"
     export: Literal["best", "last"] = "best"
     device: Literal["cpu", "cuda"] = "cpu"
+    processes: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise ValueError(f"pretrain.seeds must be different whole numbers >= 0, found {list(self.seeds)}")
+        if not 1 <= self.processes <= self.batch_size // 2:
+            raise ValueError(f"pretrain.processes must lie in 1..batch_size/2 = {self.batch_size // 2}, found {self.processes}")
         if not 0 < self.fraction_aligned <= 1:
             raise ValueError(f"pretrain.fraction_aligned must lie in (0, 1], found {self.fraction_aligned}")
 
@@ -93,25 +98,34 @@ class Pretraining:
         cache = WorkCache("pretrain")
         return Checkpoint(cache, cache.key(self.identity, everything, "primus.training.run"))
 
-    def run(self, seed: int, fold: int, rows: Mapping[str, np.ndarray], report: Callable[[StepReport], None] | None = None) -> Run:
+    def run(
+        self,
+        seed: int,
+        fold: int,
+        rows: Mapping[str, np.ndarray],
+        report: Callable[[StepReport], None] | None = None,
+        world: World | None = None,
+        device: torch.device = CPU,
+    ) -> Run:
         """Train, continue or recall the encoder of one seed and fold.
 
         Args:
             seed, fold: which run.
             rows: {"train": (n,), "val": (m,)} int64 rows of the data.
             report: told of every step.
+            world, device: this process among those that train together, and where it computes.
 
         Raises:
             primus.errors.UserError: see `train`.
         """
         settings, method = self.settings, self.method
-        encoder = make_encoder(settings.encoder, self.data.embedding_dim or DEFAULT_PROJECTION, self.inputs, seed).to(settings.device)
+        encoder = make_encoder(settings.encoder, self.data.embedding_dim or DEFAULT_PROJECTION, self.inputs, seed).to(device)
         available = self.data.modalities_of(rows["train"])
         objective = make_objective(method, settings.temperature, settings.negatives, available, settings.encoder.feature_dim, seed)
         if objective is None:
             result = untrained(encoder, len(rows["train"]))
         else:
-            data = thin_alignment(self.data, rows["train"], settings.fraction_aligned, settings.aligned_by, seed).to(torch.device(settings.device))
+            data = thin_alignment(self.data, rows["train"], settings.fraction_aligned, settings.aligned_by, seed).to(device)
             place = self.checkpoint(seed, fold)
-            result = train(data, rows["train"], rows["val"], encoder, objective.to(settings.device), settings, seed, place, report)
+            result = train(data, rows["train"], rows["val"], encoder, objective.to(device), settings, seed, place, report, world)
         return Run(seed, fold, encoder.cpu(), probed_representation(objective), result)

@@ -150,6 +150,18 @@ def test_kill_9_and_rerun_is_the_uninterrupted_run(workspace: Path) -> None:
     assert (workspace / "metrics" / "pretrain" / "primus.json").read_bytes() == metrics
 
 
+@pytest.mark.slow
+def test_two_processes_train_the_same_model_up_to_rounding(workspace: Path) -> None:
+    assert pretrain(workspace).returncode == 0
+    alone = json.loads((workspace / "metrics" / "pretrain" / "primus.json").read_text())
+    change(workspace, pretrain__processes=2)
+    done = subprocess.run(**command(workspace, "primus"), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    together = json.loads((workspace / "metrics" / "pretrain" / "primus.json").read_text())
+    assert together["final"]["train"]["total"] == pytest.approx(alone["final"]["train"]["total"], rel=1e-3)
+    assert done.stderr.count("step 12/12") == 1, "only the first process reports"
+
+
 def test_folds_and_seeds(workspace: Path) -> None:
     write_corpus(workspace / "data" / "tiny", folds=2)
     change(workspace, pretrain__seeds=[0, 3], profiles__tiny__pretrain__steps=3)
@@ -195,7 +207,7 @@ def test_changing_a_weight_changes_the_run(workspace: Path) -> None:
         ({"pretrain__augment": [{"name": "wobble"}]}, "unknown transformation 'wobble'"),
         ({"pretrain__temperature": {"start": 5.0}}, "temperature.start"),
         ({"pretrain__fraction_aligned": 0.0}, "fraction_aligned"),
-        ({"pretrain__device": "cuda"}, "sees no GPU"),
+        ({"pretrain__device": "cuda"}, "sees 0 GPU"),
         ({"methods__primus__section": "lost"}, "lost"),
     ],
 )
