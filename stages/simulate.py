@@ -1,8 +1,9 @@
 """Stage `simulate`: write the demo corpus of the chosen profile, or an empty marked one where the profile's recordings are real."""
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -10,7 +11,7 @@ from primus.artifacts import atomic_folder
 from primus.errors import UserError
 from primus.params import load, load_value, profile_name
 from primus.simulate.config import CorpusConfig, Ego4DConfig, EgoExo4DConfig, Link, RealWorldConfig
-from primus.simulate.corpus import write_corpus, write_empty
+from primus.simulate.corpus import Finished, write_corpus, write_empty
 from primus.stage import progress, stage
 from primus.work_cache import cache_root
 
@@ -34,16 +35,19 @@ def main() -> None:
     workers = load_value("compute.workers")
     if not isinstance(workers, int) or workers < 1:
         raise UserError(f"params.yaml: compute.workers must be a whole number >= 1, found {workers!r}")
-    with atomic_folder(Path("data") / profile_name() / "raw") as folder:
+    raw = Path("data") / profile_name() / "raw"
+    for left_over in raw.parent.glob(f".{raw.name}.*"):  # a killed run's; DVC lets one stage at a time write here
+        shutil.rmtree(left_over, ignore_errors=True)
+    with atomic_folder(raw) as folder:
         if not params.enabled:
             write_empty(folder)
             return
         config = CorpusConfig(params.seed, params.link, params.egoexo4d, params.ego4d, params.realworld)
+        write_corpus(folder, config, workers, cache_root(), _progress)
 
-        def watch(finished: Any, total: int) -> Any:
-            return progress(finished, "simulate", total=total, unit="recordings")
 
-        write_corpus(folder, config, workers, cache_root(), watch)
+def _progress(finished: Iterator[Finished], total: int) -> Iterator[Finished]:
+    return progress(finished, "simulate", total=total, unit="recordings")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Write the whole simulated corpus: three data sets in the form in which they are published, and the truth about their defects."""
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from primus.artifacts import write_json
+from primus.engine import Outcome, map_takes
+from primus.errors import UserError
 from primus.simulate import ego4d, egoexo4d, realworld
 from primus.simulate.config import TINY, CorpusConfig
 
@@ -28,7 +28,9 @@ class Job(Protocol):
         ...
 
 
-Watch = Callable[[Iterator[Any], int], Iterator[Any]]
+Task = tuple[Path, Job, Path | None]
+Finished = Outcome[Task, Any]
+Watch = Callable[[Iterator[Finished], int], Iterator[Finished]]
 
 
 def write_corpus(
@@ -47,7 +49,7 @@ def write_corpus(
         The injected defects, as written to injected.json: dataset, take_uid, reason, scope and, for a gap, start_s and end_s.
     """
     parts: dict[str, Sequence[Job]] = {"egoexo4d": egoexo4d.jobs(config), "ego4d": ego4d.jobs(config), "realworld": realworld.jobs(config)}
-    work = [(folder / FOLDERS[name], job, cache_root) for name, jobs in parts.items() for job in jobs]
+    work: list[Task] = [(folder / FOLDERS[name], job, cache_root) for name, jobs in parts.items() for job in jobs]
     for name in FOLDERS.values():
         (folder / name).mkdir(parents=True, exist_ok=True)
     results = _run(work, workers, watch)
@@ -69,28 +71,18 @@ def write_empty(folder: Path) -> None:
     write_json(folder / "simulation.json", {"simulated": False})
 
 
-def _run(work: Sequence[tuple[Path, Job, Path | None]], workers: int, watch: Watch | None) -> list[Any]:
+def _run(work: Sequence[Task], workers: int, watch: Watch | None) -> list[Any]:
     """Results in the order of `work`; the longest jobs start first."""
     order = sorted(range(len(work)), key=lambda index: -work[index][1].cost())
-    tasks = [work[index] for index in order]
+    outcomes = map_takes(_run_one, [work[index] for index in order], workers)
     results: list[Any] = [None] * len(work)
-    if workers <= 1:
-        _collect(map(_run_one, tasks), order, results, watch)
-        return results
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            _collect(pool.map(_run_one, tasks), order, results, watch)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    for index, outcome in zip(order, watch(outcomes, len(order)) if watch else outcomes, strict=True):
+        if outcome.refused is not None:
+            raise UserError(f"the corpus could not be written below {work[index][0]}: {outcome.refused.detail}; mend that and rerun")
+        results[index] = outcome.value
     return results
 
 
-def _run_one(task: tuple[Path, Job, Path | None]) -> Any:
+def _run_one(task: Task) -> Any:
     root, job, cache_root = task
     return job.run(root, cache_root)
-
-
-def _collect(finished: Iterator[Any], order: Sequence[int], results: list[Any], watch: Watch | None) -> None:
-    for index, result in zip(order, watch(finished, len(order)) if watch else finished, strict=True):
-        results[index] = result
