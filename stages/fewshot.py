@@ -1,9 +1,10 @@
 """Few-shot probes over data sets, methods, representations, folds, pretraining seeds, episodes and numbers of shots.
 
-Writes data/<profile>/fewshot/{rows,predictions,scores}.parquet, metrics/fewshot.json and metrics/plots/fewshot.csv.
+Writes data/<profile>/fewshot/{rows,predictions,scores,differences}.parquet, metrics/fewshot.json and metrics/plots/fewshot.csv.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ import typer
 
 from primus.artifacts import atomic_folder, read_table, write_csv, write_json, write_table
 from primus.errors import UserError
-from primus.evaluation.episodes import ShotsUnit, draw_episodes
-from primus.evaluation.fewshot import score_task
+from primus.evaluation.episodes import Episode, ShotsUnit, draw_episodes
+from primus.evaluation.fewshot import Scored, score_task
 from primus.evaluation.probes.choose import ProbeName, choose_probe
+from primus.evaluation.probes.probe import Probe
 from primus.evaluation.probes.standardise import Statistics
 from primus.evaluation.statistics import Estimate
-from primus.evaluation.tables import Complete, Curves, area, completeness, estimate_curves, fit_rows, prediction_counts, score_table
+from primus.evaluation.tables import Complete, Curves, area, completeness, difference_table, estimate_curves, fit_rows, prediction_counts, score_table
 from primus.evaluation.tasks import Task, build_tasks
 from primus.keyed_arrays import KeyedArrays
 from primus.params import load, load_value, profile_name
@@ -74,34 +76,53 @@ def feature_files(folder: Path) -> list[KeyedArrays]:
     return files
 
 
-def sweep(tasks: list[Task], files: Mapping[str, list[KeyedArrays]], params: FewShotParams, log: StageLog) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every fit of the sweep: (rows, prediction counts), in a fixed order."""
-    probe = choose_probe(params.probe, c=params.c, neighbours=params.neighbours)
-    rows, counts = [], []
-    for task in progress(tasks, "few-shot", unit="task"):
-        episodes = draw_episodes(
-            task.pool, unit=params.shots_unit, episodes=params.episodes, most=max(params.shots), seed=params.seed, names=(task.dataset, task.fold)
-        )
-        pool_ids, test_ids = task.pool["segment_id"].tolist(), task.test["segment_id"].tolist()
-        for method, of_method in files.items():
-            mine = [file for file in of_method if file.attrs["fold"] == task.fold]
-            if of_method and not mine:
-                raise UserError(f"{method} has no encoder for fold {task.fold} of {task.dataset}; rerun `dvc repro pretrain@{method}`")
-            for file in mine:
+@dataclass(frozen=True)
+class Job:
+    """One representation of one encoder on one task; its features are read when its turn comes."""
+
+    task: Task
+    episodes: list[Episode]
+    method: str
+    representation: str
+    file: KeyedArrays
+
+    def run(self, probe: Probe, params: FewShotParams) -> list[Scored]:
+        """Fit and score all episodes and sizes."""
+        pool, test = (self.file.rows(self.representation, table["segment_id"].tolist()) for table in (self.task.pool, self.task.test))
+        return score_task(self.task, pool, test, episodes=self.episodes, shots=params.shots, probe=probe, standardise=params.standardise)
+
+
+def jobs_of(task: Task, files: Mapping[str, list[KeyedArrays]], params: FewShotParams) -> Iterator[Job]:
+    """Every encoder of the task's fold, in its own representation and in `feature`; all of them get the same episodes."""
+    episodes = draw_episodes(
+        task.pool, unit=params.shots_unit, episodes=params.episodes, most=max(params.shots), seed=params.seed, names=(task.dataset, task.fold)
+    )
+    for method, of_method in files.items():
+        for file in of_method:
+            if file.attrs["fold"] == task.fold:
                 for representation in dict.fromkeys((str(file.attrs["representation"]), "feature")):
-                    scored = score_task(
-                        task,
-                        file.rows(representation, pool_ids),
-                        file.rows(representation, test_ids),
-                        episodes=episodes,
-                        shots=params.shots,
-                        probe=probe,
-                        standardise=params.standardise,
-                    )
-                    seed = int(file.attrs["seed"])
-                    rows += [fit_rows(task, method, representation, seed, size) for size in scored]
-                    counts += [prediction_counts(task, method, representation, seed, size) for size in scored]
-            log.event("probed", dataset=task.dataset, fold=task.fold, method=method, encoders=len(mine))
+                    yield Job(task, episodes, method, representation, file)
+
+
+def sweep(
+    tasks: list[Task], files: Mapping[str, list[KeyedArrays]], params: FewShotParams, threads: int, log: StageLog
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every fit of the sweep: (rows, prediction counts), in a fixed order.
+
+    Jobs run side by side, each on one thread: its matrices are too small to share, and so no result depends on the number of threads.
+    """
+    probe = choose_probe(params.probe, c=params.c, neighbours=params.neighbours)
+    torch.set_num_threads(1)
+    rows, counts = [], []
+    with ThreadPoolExecutor(threads) as executor:
+        for task in tasks:
+            jobs = list(jobs_of(task, files, params))
+            done = executor.map(lambda job: job.run(probe, params), jobs)
+            for job, scored in zip(jobs, progress(done, f"few-shot {task.dataset}, fold {task.fold}", len(jobs), unit="encoder"), strict=True):
+                identity = (task, job.method, job.representation, int(job.file.attrs["seed"]))
+                rows += [fit_rows(*identity, size) for size in scored]
+                counts += [prediction_counts(*identity, size) for size in scored]
+            log.event("probed", dataset=task.dataset, fold=task.fold)
     return pd.concat(rows, ignore_index=True), pd.concat(counts, ignore_index=True)
 
 
@@ -136,27 +157,30 @@ def with_bounds(name: str, value: Estimate) -> dict[str, float]:
 def main() -> None:
     """Fit and score every probe."""
     params = load(FewShotParams, "fewshot")
-    torch.set_num_threads(int(load_value("compute.threads")))
     root, log = Path("data") / profile_name(), StageLog("fewshot")
     splits = read_table(root / "segments" / "splits.parquet")
     tasks = build_tasks(read_table(root / "segments" / "segments.parquet"), splits)
     files = {method: feature_files(root / "features" / method) for method in load_value("methods")}
-    skipped = [method for method, of_method in files.items() if not of_method]
-    if len(skipped) == len(files):
+    folds = {task.fold for task in tasks}
+    # A method that pretraining could not serve in every fold would be compared on fewer people than the others.
+    skipped = [method for method, of_method in files.items() if not folds <= {int(file.attrs["fold"]) for file in of_method}]
+    files = {method: of_method for method, of_method in files.items() if method not in skipped}
+    if not files:
         raise UserError("every method was skipped: there is nothing to probe; see the metrics of the pretrain stages")
-    probed = {method: str(of_method[0].attrs["representation"]) for method, of_method in files.items() if of_method}
+    probed = {method: str(of_method[0].attrs["representation"]) for method, of_method in files.items()}
 
-    rows, counts = sweep(tasks, files, params, log)
+    rows, counts = sweep(tasks, files, params, int(load_value("compute.threads")), log)
     complete = completeness(rows)
     curves = estimate_curves(counts, replicates=params.bootstrap, seed=params.seed)
-    scores = score_table(curves, complete)
+    scores = score_table(curves, complete, probed)
     with atomic_folder(root / "fewshot") as out:
         write_table(out / "rows.parquet", rows)
         write_table(out / "predictions.parquet", counts)
         write_table(out / "scores.parquet", scores)
+        write_table(out / "differences.parquet", difference_table(curves, probed))
     summary = metrics(tasks, curves, probed, complete) | {"skipped": dict.fromkeys(skipped, 1)}
     write_json("metrics/fewshot.json", summary)
-    own = scores[scores["representation"] == scores["method"].map(probed)]
+    own = scores[scores["probed"]].drop(columns="probed")
     write_csv("metrics/plots/fewshot.csv", own.assign(complete=own["complete"].astype(int)))
     print(f"{len(rows)} fits on {len(tasks)} task(s); {len(probed)} method(s)" + (f", skipped: {', '.join(skipped)}" if skipped else ""))
     log.event("fitted", fits=len(rows))

@@ -1,13 +1,14 @@
 """Tables of a few-shot sweep: one row per fit, prediction counts per participant, and scores with intervals."""
 
 from collections.abc import Mapping, Sequence
+from itertools import permutations, product
 
 import numpy as np
 import pandas as pd
 
 from primus.evaluation.fewshot import Scored
 from primus.evaluation.metrics import METRICS
-from primus.evaluation.statistics import Estimate, Resampling, area_under_curve, estimates
+from primus.evaluation.statistics import Estimate, Resampling, area_under_curve, difference, estimates
 from primus.evaluation.tasks import Task
 
 FIT = ["dataset", "method", "representation", "fold", "seed", "episode", "shots"]
@@ -30,7 +31,7 @@ def fit_rows(task: Task, method: str, representation: str, seed: int, scored: Sc
         n_test=len(task.test),
         n_participants=int((scored.confusion[0].sum(axis=(1, 2)) > 0).sum()),
         complete=[not short for short in scored.short],
-        short_classes=[", ".join(short) for short in scored.short],
+        short_classes=["; ".join(short) for short in scored.short],
     )
 
 
@@ -103,16 +104,35 @@ def estimate_curves(counts: pd.DataFrame, *, replicates: int, seed: int) -> Curv
     return curves
 
 
-def score_table(curves: Curves, complete: Complete) -> pd.DataFrame:
-    """One row per curve and number of shots: each metric with `_lo` and `_hi`, and whether every class had its shots."""
+def score_table(curves: Curves, complete: Complete, probed: Mapping[str, str]) -> pd.DataFrame:
+    """One row per curve and number of shots: each metric with `_lo` and `_hi`.
+
+    `complete` says whether every class had its shots, `probed` whether the curve is of the representation its method is judged by.
+    """
     rows = []
     for curve, points in curves.items():
         for shots, found in sorted(points.items()):
-            row: dict[str, object] = dict(zip(CURVE, curve, strict=True)) | {"shots": shots, "complete": complete[*curve, shots]}
+            row: dict[str, object] = dict(zip(CURVE, curve, strict=True)) | {
+                "shots": shots,
+                "complete": complete[*curve, shots],
+                "probed": probed[curve[1]] == curve[2],
+            }
             for name, value in found.items():
                 row |= {name: value.mean, f"{name}_lo": value.lo, f"{name}_hi": value.hi}
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def difference_table(curves: Curves, probed: Mapping[str, str]) -> pd.DataFrame:
+    """One row per data set, ordered pair of methods, number of shots and metric: method minus other, with the paired interval."""
+    rows = []
+    for dataset in sorted({dataset for dataset, _, _ in curves}):
+        for method, other in permutations(probed, 2):
+            mine, theirs = curves[dataset, method, probed[method]], curves[dataset, other, probed[other]]
+            for shots, name in product(sorted(mine.keys() & theirs.keys()), METRICS):
+                gain = difference(mine[shots][name], theirs[shots][name])
+                rows.append((dataset, method, other, shots, name, gain.mean, gain.lo, gain.hi))
+    return pd.DataFrame(rows, columns=["dataset", "method", "other", "shots", "metric", "difference", "lo", "hi"])
 
 
 def area(points: Mapping[int, Mapping[str, Estimate]], complete: Sequence[int], metric: str = "accuracy") -> Estimate | None:

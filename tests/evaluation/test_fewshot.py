@@ -134,7 +134,7 @@ def test_tables_hold_every_prediction_and_folds_add_up(corpus: Corpus, features_
     np.testing.assert_allclose(points[5]["accuracy"].mean, at5["accuracy"].mean())  # folds of equal size here
     tensor = confusion_tensor(table[table["shots"] == 5], sorted(set(segments["label"])), sorted(set(segments["participant"])))
     assert tensor.shape == (1, 4, 6, 3, 3)
-    scores = score_table(curves, completeness(fits))
+    scores = score_table(curves, completeness(fits), {"m": "feature"})
     assert scores["shots"].tolist() == list(SHOTS)
     assert (scores["accuracy_lo"] <= scores["accuracy"]).all()
     assert (scores["accuracy"] <= scores["accuracy_hi"]).all()

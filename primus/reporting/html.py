@@ -1,0 +1,74 @@
+"""HTML text: escaped, self-contained, readable on light and dark pages and on a phone."""
+
+from collections.abc import Sequence
+from html import escape
+
+from primus.reporting.palette import stylesheet
+
+STYLE = """
+:root{--page:#fff;--ink:#1b1b1b;--soft:#5c5c5c;--line:#d9d9d9;--warn:#fff3cd;--warn-ink:#5c4400;--ink-blue:#0072B2;--over:#fff}
+@media (prefers-color-scheme:dark){:root{--page:#16181b;--ink:#ececec;--soft:#a8a8a8;--line:#3a3d42;--warn:#4a3a00;--warn-ink:#ffe9a8;
+--ink-blue:#4DB3F0;--over:#10131a}}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:70rem;padding:1.2rem;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
+h1{font-size:1.7rem;line-height:1.2;margin:.4rem 0}
+h2{font-size:1.25rem;margin:2.2rem 0 .4rem}
+h3{font-size:1rem;margin:1rem 0 .2rem}
+p,ul{max-width:46rem}
+.banner{background:var(--warn);color:var(--warn-ink);padding:.8rem 1rem;border-radius:.4rem;max-width:none}
+.row{display:flex;flex-wrap:wrap;gap:1.2rem 2rem;align-items:flex-start}
+.row>section{flex:1 1 auto;min-width:0;max-width:100%}
+.figure{display:block;width:100%;height:auto}
+.scroll{overflow-x:auto}
+table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums;margin:.4rem 0}
+caption{text-align:left;color:var(--soft);padding-bottom:.3rem}
+th,td{padding:.22rem .6rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
+th:first-child,td:first-child{text-align:left;padding-left:0}
+.legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;padding:0;margin:.4rem 0}
+.legend svg{vertical-align:middle}
+.tick{font-size:12px;fill:var(--ink)}
+.over{font-size:12px;fill:var(--over)}
+.title{font-size:12px;fill:var(--soft)}
+.grid{stroke:var(--line);stroke-width:1}
+.axis{stroke:var(--soft);stroke-width:1}
+.reference{stroke:var(--soft);stroke-width:1.2;stroke-dasharray:3 3}
+svg text{font-family:system-ui,sans-serif}
+"""
+
+
+def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose cells are escaped; the first cell of a row is its heading."""
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
+    body = "".join(f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>" for row in rows)
+    return f'<div class="scroll"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def paragraph(words: str, banner: bool = False) -> str:
+    """An escaped paragraph; a banner is announced to screen readers."""
+    return f'<p class="banner" role="note">{escape(words)}</p>' if banner else f"<p>{escape(words)}</p>"
+
+
+def bullets(items: Sequence[str]) -> str:
+    """An escaped list; nothing where there are no items."""
+    return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>" if items else ""
+
+
+def section(heading: str, *parts: str) -> str:
+    """A part of the page under a heading."""
+    return f"<h2>{escape(heading)}</h2>" + "".join(parts)
+
+
+def beside(*parts: str, least: str = "20rem") -> str:
+    """Blocks side by side where each gets the width `least`, one below the other where the page is narrower."""
+    return '<div class="row">' + "".join(f'<section style="flex-basis:min({least},100%)">{part}</section>' for part in parts) + "</div>"
+
+
+def page(title: str, *parts: str) -> str:
+    """The whole document; it loads nothing."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}{stylesheet()}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n"
+        + "\n".join(parts)
+        + "\n</body>\n</html>\n"
+    )

@@ -1,0 +1,49 @@
+"""How each method looks in every figure: a colour-blind-safe colour for light and dark pages, a marker and a dash.
+
+Colours are those of Okabe and Ito (Color Universal Design, https://jfly.uni-koeln.de/color/), lightened for dark pages where needed;
+marker and dash repeat the distinction for print and for readers who see no colour.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Look:
+    """CSS class, colours on a light and a dark page, marker shape, stroke-dasharray ("" is solid)."""
+
+    css: str
+    light: str
+    dark: str
+    marker: str
+    dash: str
+
+
+_LOOKS = (
+    ("#0072B2", "#4DB3F0", "circle", ""),
+    ("#C27A00", "#E69F00", "square", "7 3"),
+    ("#6B6B6B", "#B5B5B5", "diamond", "2 3"),
+    ("#00795A", "#2BC79B", "triangle", "9 3 2 3"),
+    ("#B0487F", "#E39BC3", "cross", "4 2"),
+    ("#C24A00", "#FF8A4D", "circle", "1 3"),
+    ("#2F7FB0", "#8CCBF2", "square", "12 4"),
+    ("#8A7A00", "#F0E442", "triangle", "3 3"),
+)
+_KNOWN = ("primus", "simclr", "random", "imu2clip", "imu2clip-video", "imu2clip-text", "multitask", "standard")
+
+
+def looks(methods: Iterable[str]) -> dict[str, Look]:
+    """A look for each method: the well-known ones always the same, any other the next free one (reused when all are taken)."""
+    names = list(dict.fromkeys(methods))
+    chosen = {name: _KNOWN.index(name) for name in names if name in _KNOWN}
+    free = [number for number in range(len(_LOOKS)) if number not in chosen.values()] or list(range(len(_LOOKS)))
+    unknown = [name for name in names if name not in chosen]
+    chosen |= {name: free[position % len(free)] for position, name in enumerate(unknown)}
+    return {name: Look(f"m{chosen[name]}", *_LOOKS[chosen[name]]) for name in names}
+
+
+def stylesheet() -> str:
+    """CSS giving every look its colour as `currentColor` of its class, on light and on dark pages."""
+    light = "".join(f".m{number}{{color:{look[0]}}}" for number, look in enumerate(_LOOKS))
+    dark = "".join(f".m{number}{{color:{look[1]}}}" for number, look in enumerate(_LOOKS))
+    return f"{light}@media (prefers-color-scheme:dark){{{dark}}}"

@@ -1,0 +1,147 @@
+"""What the report is made of, read from the tables and metrics of the stages before it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from primus.errors import UserError
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean in [0, 1] (or a difference in [-1, 1]) with its 95 % bounds."""
+
+    mean: float
+    lo: float
+    hi: float
+
+
+def interval_at(curve: pd.DataFrame, shots: int, metric: str = "accuracy") -> Interval:
+    """One point of a curve of the score table."""
+    mean, lo, hi = curve.loc[curve["shots"] == shots, [metric, f"{metric}_lo", f"{metric}_hi"]].to_numpy(dtype=float)[0]
+    return Interval(mean, lo, hi)
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """Sizes of one labelled set: classes, tested people (or takes), test segments, folds."""
+
+    classes: int
+    participants: int
+    segments: int
+    folds: int
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything a report shows.
+
+    Attributes:
+        profile: name of the profile.
+        simulated: whether the corpus is a simulation.
+        headline: number of shots the summary is about.
+        reference: the method that gains are measured against.
+        scores: one row per data set, method, representation and number of shots (`evaluation.tables.score_table`).
+        differences: paired differences between methods.
+        rows: one row per fit.
+        predictions: prediction counts per fit and participant.
+        datasets: facts by data set.
+        skipped: methods that could not be run on this corpus.
+        pretraining: metrics of pretraining by method.
+        losses: curves of pretraining by method (step, epoch, term, value, seed, fold).
+        segments: metrics of the segment stage.
+    """
+
+    profile: str
+    simulated: bool
+    headline: int
+    reference: str
+    scores: pd.DataFrame
+    differences: pd.DataFrame
+    rows: pd.DataFrame
+    predictions: pd.DataFrame
+    datasets: Mapping[str, DatasetFacts]
+    skipped: tuple[str, ...]
+    pretraining: Mapping[str, Mapping[str, Any]]
+    losses: Mapping[str, pd.DataFrame]
+    segments: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.headline not in self.shots:
+            raise UserError(
+                f"report.headline_shots is {self.headline}, which is not among fewshot.shots ({', '.join(map(str, self.shots))}); choose one of them"
+            )
+
+    @property
+    def shots(self) -> list[int]:
+        """Numbers of shots, increasing."""
+        return sorted(self.scores["shots"].unique().tolist())
+
+    @property
+    def methods(self) -> list[str]:
+        """Methods in the order of params.yaml."""
+        return list(dict.fromkeys(self.scores["method"]))
+
+    def representation(self, method: str) -> str:
+        """The representation the method is judged by."""
+        return str(self.scores.loc[self.scores["probed"] & (self.scores["method"] == method), "representation"].iloc[0])
+
+    def curve(self, dataset: str, method: str, representation: str | None = None) -> pd.DataFrame:
+        """Scores of one curve by number of shots (the probed representation unless another is named)."""
+        rows = self.scores[(self.scores["dataset"] == dataset) & (self.scores["method"] == method)]
+        chosen = rows[rows["probed"]] if representation is None else rows[rows["representation"] == representation]
+        return chosen.sort_values("shots")
+
+    def score(self, dataset: str, method: str, metric: str = "accuracy", shots: int | None = None) -> Interval:
+        """One score of the probed representation, at the headline unless `shots` says otherwise."""
+        curve = self.curve(dataset, method)
+        return interval_at(curve, self.headline if shots is None else shots, metric)
+
+    def gain(self, dataset: str, method: str, metric: str = "accuracy") -> Interval | None:
+        """Method minus reference at the headline, paired; None for the reference itself or where it was not run."""
+        table = self.differences
+        row = table[
+            (table["dataset"] == dataset)
+            & (table["method"] == method)
+            & (table["other"] == self.reference)
+            & (table["shots"] == self.headline)
+            & (table["metric"] == metric)
+        ]
+        if row.empty:
+            return None
+        return Interval(float(row["difference"].iloc[0]), float(row["lo"].iloc[0]), float(row["hi"].iloc[0]))
+
+    def short_classes(self, dataset: str) -> dict[int, list[str]]:
+        """Number of shots -> classes that had fewer in some episode."""
+        rows = self.rows[(self.rows["dataset"] == dataset) & ~self.rows["complete"]]
+        return {
+            shots: sorted({name for names in rows.loc[rows["shots"] == shots, "short_classes"] for name in names.split("; ")})
+            for shots in sorted(rows["shots"].unique().tolist())
+        }
+
+    def confusion(self, dataset: str, method: str) -> tuple[list[str], np.ndarray]:
+        """Classes and their row-normalised confusion (C, C) at the headline, over all seeds, folds, episodes and participants."""
+        table = self.predictions
+        rows = table[
+            (table["dataset"] == dataset)
+            & (table["method"] == method)
+            & (table["representation"] == self.representation(method))
+            & (table["shots"] == self.headline)
+        ]
+        classes = sorted(set(rows["label"]) | set(rows["predicted"]))
+        counts = rows.pivot_table(index="label", columns="predicted", values="count", aggfunc="sum", fill_value=0)
+        full = counts.reindex(index=classes, columns=classes, fill_value=0).to_numpy(dtype=float)
+        return classes, full / np.maximum(full.sum(axis=1, keepdims=True), 1)
+
+    @property
+    def seeds(self) -> int:
+        """Pretraining seeds per method (the fewest)."""
+        return int(self.rows.groupby("method")["seed"].nunique().min())
+
+    @property
+    def episodes(self) -> int:
+        """Draws of shots per fit."""
+        return int(self.rows["episode"].nunique())

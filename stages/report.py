@@ -1,0 +1,90 @@
+"""The summary that `dvc metrics diff` compares, and a page that opens without a network.
+
+Writes metrics/summary.json and data/<profile>/report/{index.html,*.csv}; prints the summary table.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import typer
+
+from primus.artifacts import atomic_folder, read_json, read_table, write_csv, write_json
+from primus.errors import UserError
+from primus.params import load, load_value, profile_name
+from primus.reporting.report import report_page, report_tables
+from primus.reporting.results import DatasetFacts, Results
+from primus.reporting.summary import summary_metrics
+from primus.reporting.terminal import summary_text
+from primus.stage import stage
+
+
+@dataclass(frozen=True)
+class ReportParams:
+    """Section `report` of params.yaml.
+
+    Attributes:
+        headline_shots: the number of shots that the summary is about; one of fewshot.shots.
+        reference: the method that gains are measured against.
+    """
+
+    headline_shots: int
+    reference: str
+
+
+def facts_of(metrics: dict[str, Any], datasets: list[str]) -> dict[str, DatasetFacts]:
+    """Sizes of the labelled sets as the few-shot stage counted them."""
+    return {
+        name: DatasetFacts(found["classes"], found["test_participants"], found["test_segments"], found["folds"])
+        for name in datasets
+        if (found := metrics[name])
+    }
+
+
+def curves_of(method: str) -> pd.DataFrame:
+    """Curves of pretraining; a method that was not trained has none."""
+    path = Path("metrics/plots") / f"pretrain_{method}.csv"
+    try:
+        return pd.read_csv(path)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; run `dvc repro pretrain@{method}`") from None
+
+
+@stage("report")
+def main() -> None:
+    """Read the results of this profile, write the report, print the table."""
+    params, profile = load(ReportParams, "report"), profile_name()
+    root = Path("data") / profile
+    methods = list(load_value("methods"))
+    if params.reference not in methods:
+        raise UserError(f"report.reference is {params.reference!r}, which is not among the methods ({', '.join(methods)})")
+    fewshot = read_json("metrics/fewshot.json")
+    tables = {name: read_table(root / "fewshot" / f"{name}.parquet") for name in ("scores", "differences", "rows", "predictions")}
+    tables["scores"] = tables["scores"].sort_values("method", key=lambda names: names.map(methods.index), kind="stable")
+    results = Results(
+        profile=profile,
+        simulated=load_value(f"profiles.{profile}.corpus") == "simulation",
+        headline=params.headline_shots,
+        reference=params.reference,
+        scores=tables["scores"],
+        differences=tables["differences"],
+        rows=tables["rows"],
+        predictions=tables["predictions"],
+        datasets=facts_of(fewshot, sorted(tables["scores"]["dataset"].unique())),
+        skipped=tuple(fewshot["skipped"]),
+        pretraining={method: read_json(f"metrics/pretrain/{method}.json") for method in methods},
+        losses={method: curves_of(method) for method in methods},
+        segments=read_json("metrics/segment.json"),
+    )
+    with atomic_folder(root / "report") as out:
+        (out / "index.html").write_text(report_page(results), encoding="utf-8")
+        for name, table in report_tables(results).items():
+            write_csv(out / name, table)
+    write_json("metrics/summary.json", summary_metrics(results))
+    print(summary_text(results), end="")
+    print(f"\nFigures and tables: {root / 'report' / 'index.html'}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

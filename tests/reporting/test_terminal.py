@@ -1,0 +1,110 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from primus.errors import UserError
+from primus.evaluation.metrics import METRICS
+from primus.reporting.report import report_page
+from primus.reporting.results import DatasetFacts, Results
+from primus.reporting.summary import summary_metrics
+from primus.reporting.terminal import chosen_shots, summary_text
+
+METHODS = ("primus", "simclr", "random")
+DATASETS = ("egoexo4d", "ego4d", "realworld")
+
+
+def results(shots: tuple[int, ...] = (1, 2, 5, 10, 20, 50), participants: int = 4, seeds: int = 1, **changes: object) -> Results:
+    """Results as the demo has them, with made-up scores."""
+    scores, differences, rows, predictions = [], [], [], []
+    for dataset in DATASETS:
+        for number, method in enumerate(METHODS):
+            for size in shots:
+                value = 0.7 - 0.2 * number - 0.1 / size
+                complete = size < 50
+                bounds = {f"{name}{end}": value + shift for name in METRICS for end, shift in (("", 0), ("_lo", -0.05), ("_hi", 0.05))}
+                identity = {"dataset": dataset, "method": method, "representation": "feature", "shots": size, "complete": complete}
+                scores.append(identity | {"probed": True} | bounds)
+                rows += [
+                    identity | {"fold": 0, "seed": seed, "episode": 0, "short_classes": "" if complete else "climb rock"} for seed in range(seeds)
+                ]
+                predictions.append(identity | {"label": "a", "predicted": "b", "count": 3})
+                differences += [
+                    (dataset, method, other, size, name, 0.2 * (METHODS.index(other) - number), -0.01, 0.41)
+                    for other in METHODS
+                    if other != method
+                    for name in METRICS
+                ]
+    return Results(
+        profile="demo",
+        simulated=True,
+        headline=20,
+        reference="random",
+        scores=pd.DataFrame(scores),
+        differences=pd.DataFrame(differences, columns=["dataset", "method", "other", "shots", "metric", "difference", "lo", "hi"]),
+        rows=pd.DataFrame(rows),
+        predictions=pd.DataFrame(predictions),
+        datasets={name: DatasetFacts(8, participants, 1234, 1) for name in DATASETS},
+        skipped=(),
+        pretraining={},
+        losses={},
+        segments={},
+    )
+
+
+def test_text_fits_eighty_columns_and_says_what_it_must() -> None:
+    text = summary_text(results())
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("chance 12.5 %") == 3
+    assert "69.5 [64.5, 74.5]" in text
+    assert "+40.0 [-1.0, +41.0]" in text
+    assert "SIMULATED" in text
+    assert "69.8*" in text, "an incomplete number of shots is marked"
+    words = " ".join(text.split())
+    assert "One pretraining seed" in words
+    assert "Fewer than 10 test participants in egoexo4d, ego4d, realworld" in words
+    assert "at 50 shots (marked *) all segments of climb rock were used" in words
+
+
+def test_caveats_go_when_their_cause_goes() -> None:
+    text = summary_text(dataclasses.replace(results(participants=12, seeds=3, shots=(1, 20)), simulated=False))
+    assert "SIMULATED" not in text
+    assert "Fewer than" not in text
+    assert "One pretraining seed" not in text
+    assert "marked" not in text
+
+
+def test_many_shots_are_thinned_but_keep_ends_and_headline() -> None:
+    shots = (1, 2, 5, 10, 20, 40, 50, 100, 200, 300, 400, 500)
+    chosen = chosen_shots(results(shots))
+    assert chosen[0] == 1
+    assert chosen[-1] == 500
+    assert 20 in chosen
+    assert len(chosen) <= 9
+
+
+def test_summary_stays_small() -> None:
+    def count(tree: dict[str, object]) -> int:
+        return sum(count(value) if isinstance(value, dict) else 1 for value in tree.values())
+
+    assert count(summary_metrics(results())) <= 40
+
+
+def test_a_headline_that_was_not_run_is_refused() -> None:
+    with pytest.raises(UserError, match=r"headline_shots is 20, .* \(1, 2\)"):
+        results(shots=(1, 2))
+
+
+def test_a_report_of_one_method_on_one_point_still_draws() -> None:
+    whole = results(shots=(20,))
+    only = dataclasses.replace(
+        whole,
+        scores=whole.scores[whole.scores["method"] == "random"],
+        rows=whole.rows[whole.rows["method"] == "random"],
+        differences=whole.differences.iloc[:0],
+    )
+    page = report_page(only)
+    assert "nan" not in page.lower().replace("nanmean", "")
+    assert "Gain over" not in page
+    assert np.isfinite(only.score("ego4d", "random").mean)
