@@ -1,6 +1,5 @@
 """Clips of action cameras: the IMU out of the video file itself, on the video's clock, and a folder of such clips as a dataset."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -9,6 +8,7 @@ from typing import Any
 from primus.errors import Rejected, UserError
 from primus.io.files import FileSet
 from primus.io.narrations_csv import read_narrations_csv
+from primus.io.people import person_in, person_pattern
 from primus.io.recording import ImuRecording, build_recording
 from primus.io.sensor_join import join_sensors
 from primus.io.takes import Take, TakeImu
@@ -105,26 +105,3 @@ class ActionCameraDataset:
     def files(self, take: Take) -> list[str]:
         """The clip."""
         return [take.imu_path] if take.imu_path else []
-
-
-def person_pattern(dataset: str, pattern: Any) -> re.Pattern[str] | None:
-    """Compile a `participants` setting.
-
-    Raises:
-        UserError: it is no regular expression, or has no group `participant`.
-    """
-    if pattern is None:
-        return None
-    try:
-        compiled = re.compile(str(pattern))
-    except re.error as error:
-        raise UserError(f"dataset {dataset}: participants {pattern!r} is not a regular expression ({error})") from error
-    if "participant" not in compiled.groupindex:
-        raise UserError(f"dataset {dataset}: participants {pattern!r} has no group (?P<participant>...)")
-    return compiled
-
-
-def person_in(file: str, pattern: re.Pattern[str] | None, population: str) -> str | None:
-    """The participant a file's name gives, as "<population>/<id>"; None where it gives none."""
-    match = pattern.search(file) if pattern else None
-    return f"{population}/{match['participant']}" if match and match["participant"] else None

@@ -2,9 +2,13 @@
 
 import math
 
-from primus.errors import UserError
+import numpy as np
+from numpy.typing import NDArray
+
+from primus.errors import Rejected, UserError
 
 STANDARD_GRAVITY = 9.80665
+_FASTEST_RAD_S = 40.0  # a little beyond the 2000 deg/s that sensors measure on an axis
 ACCEL_UNITS = {"m/s^2": 1.0, "g": STANDARD_GRAVITY, "mg": STANDARD_GRAVITY * 1e-3}
 GYRO_UNITS = {"rad/s": 1.0, "deg/s": math.pi / 180, "mdeg/s": math.pi / 180e3}
 _SPELLINGS = {
@@ -30,3 +34,17 @@ def factor(unit: str, known: dict[str, float], what: str) -> float:
     if spelt not in known:
         raise UserError(f"{what}: unit {unit!r} is unknown; expected one of {', '.join(known)}")
     return known[spelt]
+
+
+def require_plausible_rotation(gyro: NDArray[np.floating], source: str) -> None:
+    """Refuse angular rates no body-worn sensor reaches, the sign of deg/s taken for rad/s.
+
+    Args:
+        gyro: (N, 3) said to be rad/s.
+
+    Raises:
+        Rejected: `unreadable_imu` when one sample in a hundred turns faster than any sensor measures.
+    """
+    rate = float(np.quantile(np.linalg.norm(gyro, axis=1), 0.99)) if len(gyro) else 0.0
+    if rate > _FASTEST_RAD_S * math.sqrt(3):
+        raise Rejected("unreadable_imu", f"{source}: the gyroscope reaches {rate:.0f} rad/s; is it deg/s? state units.gyro in the dataset's settings")
