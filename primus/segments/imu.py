@@ -1,5 +1,6 @@
 """Cut segments out of one IMU recording: split it at gaps, resample each stretch once on its timestamps, read every window from that."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,20 +61,21 @@ class Resampler:
         self.limit_s = gap_limit_s(self.source_hz) if self.gap_s is None else self.gap_s
         breaks = np.flatnonzero(np.diff(self.stamps_ns) > self.limit_s * 1e9) + 1
         self.bounds = np.concatenate(([0], breaks, [len(self.stamps_ns)]))
-        self.period_ns = int(np.ceil(1e9 / self.source_hz))
+        self.period_ns = math.ceil(1e9 / self.source_hz)
 
     def refusal(self, start_ns: int, window_s: float) -> tuple[str, str] | None:
         """Reason and detail for which the window from `start_ns` (device clock) cannot be cut, or None.
 
-        A window is covered by a stretch whose samples reach from its start to its end, to one sampling period.
+        A window is covered by a stretch whose samples reach, to one sampling period, from its start to its end; at the recording's end, to its
+        last output.
         """
         end_ns = start_ns + round(window_s * 1e9)
         first, last = self.stamps_ns[0], self.stamps_ns[-1]
-        if start_ns < first - self.period_ns or end_ns > last + self.period_ns:
+        if start_ns < first - self.period_ns or end_ns > last + max(self.period_ns, math.ceil(1e9 / self.rate_hz)):
             return "imu_short", f"samples lie from {(first - start_ns) * 1e-9:.3f} s to {(last - start_ns) * 1e-9:.3f} s of the interval's start"
         stretch = self._stretch_of(start_ns)
         begin, end = self.stamps_ns[self.bounds[stretch]], self.stamps_ns[self.bounds[stretch + 1] - 1]
-        if start_ns < begin - self.period_ns or end_ns > end + self.period_ns:
+        if start_ns < begin - self.period_ns or (end < last and end_ns > end + self.period_ns):
             return "gap", f"no sample for more than {self.limit_s:.3f} s within it"
         if len(self.excluded_ns) and np.searchsorted(self.excluded_ns, start_ns) < np.searchsorted(self.excluded_ns, end_ns):
             return "non_finite", "it holds samples without a finite value"

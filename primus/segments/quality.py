@@ -28,7 +28,6 @@ class Thresholds:
         saturated_share: `saturated` when more than this share of a segment's samples sits at the recording's own extreme value, repeated.
         accel_limit_min, gyro_limit_min: least extreme value, m/s^2 and rad/s, that can be a sensor's limit; the smallest ranges sold are 2 g and
             250 degrees/s.
-        coverage_s: `imu_short` when the recording leaves more than this much of the take uncovered at either end, in seconds.
         gap_s: longest time between two samples that is not a gap, in seconds; None for 25 sampling periods, at least 0.05 s and at most 0.3 s.
     """
 
@@ -40,7 +39,6 @@ class Thresholds:
     saturated_share: float = 0.01
     accel_limit_min: float = 19.0
     gyro_limit_min: float = 4.3
-    coverage_s: float = 0.1
     gap_s: float | None = None
 
     def __post_init__(self) -> None:
@@ -49,7 +47,7 @@ class Thresholds:
         for name in ("duplicate_share", "saturated_share"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be above 0 and at most 1, found {getattr(self, name)}")
-        for name in ("min_rate_hz", "flat_s", "accel_limit_min", "gyro_limit_min", "coverage_s"):
+        for name in ("min_rate_hz", "flat_s", "accel_limit_min", "gyro_limit_min"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, found {getattr(self, name)}")
         if self.gap_s is not None and self.gap_s <= 0:
@@ -80,15 +78,6 @@ def check_recording(recording: ImuRecording, thresholds: Thresholds) -> None:
             "implausible_gravity",
             f"{source}: median specific force {force:.2f} m/s^2; expected {thresholds.gravity_min:g} to {thresholds.gravity_max:g} "
             "(values in g? gravity removed?)",
-        )
-
-
-def check_coverage(first_s: float, last_s: float, duration_s: float, period_s: float, thresholds: Thresholds) -> None:
-    """Raise Rejected `imu_short` unless samples from `first_s` to `last_s` (seconds from take start) cover [0, duration_s]."""
-    if first_s > thresholds.coverage_s + period_s or last_s < duration_s - thresholds.coverage_s - period_s:
-        raise Rejected(
-            "imu_short",
-            f"IMU from {first_s:.3f} s to {last_s:.3f} s of a take of {duration_s:.3f} s; expected all of it to within {thresholds.coverage_s:g} s",
         )
 
 

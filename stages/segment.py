@@ -1,0 +1,138 @@
+"""Raw recordings to segments: intervals, IMU, quality, splits."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import typer
+
+from primus.artifacts import read_table, write_json, write_table
+from primus.engine import map_takes
+from primus.errors import UserError
+from primus.io.files import FileSet, resolve_root
+from primus.params import load, load_value, profile_name
+from primus.schema import SPLITS
+from primus.segments.plan import plan_takes, require_unique_takes
+from primus.segments.quality import Thresholds
+from primus.segments.segmenter import CachedSegmenter, SegmentSettings
+from primus.segments.splits import leakage_report, make_splits
+from primus.segments.summary import TakeCounts, summarise
+from primus.segments.writer import SegmentWriter
+from primus.stage import StageLog, progress, stage
+
+
+@dataclass(frozen=True)
+class SplitParams:
+    """Section `segment.splits`: see `primus.segments.splits`."""
+
+    seed: int
+    folds: int
+    val_fraction: float
+    test_fraction: float
+
+    def __post_init__(self) -> None:
+        if self.folds < 1:
+            raise ValueError(f"segment.splits.folds must be at least 1, found {self.folds}")
+        if not 0 <= self.val_fraction < 1:
+            raise ValueError(f"segment.splits.val_fraction must be at least 0 and below 1, found {self.val_fraction}")
+        if not 0 < self.test_fraction < 1:
+            raise ValueError(f"segment.splits.test_fraction must be above 0 and below 1, found {self.test_fraction}")
+
+
+@dataclass(frozen=True)
+class SegmentParams:
+    """Section `segment`: see `primus.segments.segmenter.SegmentSettings`; `take_timeout_s` ends a take that hangs."""
+
+    rate_hz: float
+    window_s: float
+    stride_s: float
+    merge_s: float
+    label_share: float
+    narration_subjects: tuple[str | None, ...]
+    slack_s: float
+    take_timeout_s: float
+    quality: Thresholds
+    splits: SplitParams
+
+    def __post_init__(self) -> None:
+        for name in ("rate_hz", "window_s", "stride_s", "take_timeout_s"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"segment.{name} must be positive, found {getattr(self, name)}")
+        for name in ("merge_s", "slack_s"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"segment.{name} must not be negative, found {getattr(self, name)}")
+        if not 0 <= self.label_share < 1:
+            raise ValueError(f"segment.label_share must be at least 0 and below 1, found {self.label_share}")
+        if abs(self.window_s * self.rate_hz - round(self.window_s * self.rate_hz)) > 1e-6:
+            raise ValueError(f"segment.window_s times segment.rate_hz must be a whole number of samples, found {self.window_s * self.rate_hz:g}")
+
+    def settings(self) -> SegmentSettings:
+        """What the library needs of the section."""
+        return SegmentSettings(
+            self.rate_hz, self.window_s, self.stride_s, self.merge_s, self.label_share, self.narration_subjects, self.slack_s, self.quality
+        )
+
+
+def _files(profile: str, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, FileSet]:
+    """Each data set's files as the manifest lists them."""
+    manifest = read_table(Path("data") / profile / "manifest.parquet")
+    files = {}
+    for name in sorted(configs):
+        root = resolve_root(str(configs[name]["root"]), Path(os.environ.get("DVC_ROOT", ".")))
+        mine = manifest[manifest["dataset"] == name]
+        files[name] = FileSet(root, dict(zip(mine["path"], mine["size_bytes"].tolist(), strict=True)))
+    return files
+
+
+@stage("segment")
+def main() -> None:
+    """Write data/<profile>/segments/{takes,segments,rejects,splits}.parquet and imu.h5, and metrics/segment.json."""
+    profile = profile_name()
+    params = load(SegmentParams, "segment")
+    configs = load_value(f"profiles.{profile}.datasets")
+    log = StageLog("segment")
+    segmenter = CachedSegmenter(configs, _files(profile, configs), params.settings())
+    folder, counts, jobs, listed = Path("data") / profile / "segments", TakeCounts(), [], []
+    for name in segmenter.files:
+        takes, refused = segmenter.dataset(name).takes()
+        listed += refused
+        jobs += plan_takes(name, configs[name], takes)
+    require_unique_takes(jobs)
+
+    with SegmentWriter(folder, params.settings()) as writer:
+        writer.rejects += listed
+        outcomes = map_takes(segmenter, jobs, int(load_value("compute.workers")), timeout_s=params.take_timeout_s)
+        for outcome in progress(outcomes, "segment", total=len(jobs), unit="take"):
+            if outcome.value is None:
+                assert outcome.refused is not None
+                writer.refuse(outcome.item, outcome.refused)
+                log.event("refused", dataset=outcome.item.take.dataset, take=outcome.item.take.take_uid, reason=str(outcome.refused))
+            else:
+                writer.add(outcome.item, outcome.value)
+                counts.add(outcome.item.take.dataset, outcome.value)
+        segments = writer.segments().to_pandas()
+        _require_segments(segments, writer, len(jobs))
+    rows = make_splits(writer.split_takes, **asdict(params.splits))
+    writer.write_tables()
+    write_table(folder / "splits.parquet", pa.Table.from_pylist([asdict(row) for row in rows], schema=SPLITS))
+    leakage = leakage_report(writer.split_takes, rows)
+    write_json("metrics/segment.json", summarise(segments, writer.rejects, counts, list(segmenter.files), rows, leakage))
+
+
+def _require_segments(segments: pd.DataFrame, writer: SegmentWriter, takes: int) -> None:
+    if len(segments):
+        return
+    if not takes and not writer.rejects:
+        raise UserError("the data sets hold no take; check their roots and options in params.yaml")
+    reasons = ", ".join(f"{reason} {count}" for reason, count in Counter(reject.reason for reject in writer.rejects).most_common())
+    example = next((f"; for example {r.take_uid}: {r.detail}" for r in writer.rejects if r.detail), "")
+    raise UserError(f"all {takes} takes were refused, no segment is left ({reasons}){example}; mend the data, or the thresholds in segment.quality")
+
+
+if __name__ == "__main__":
+    typer.run(main)
