@@ -8,12 +8,11 @@ import numpy as np
 import typer
 
 from primus.artifacts import read_table, write_json
-from primus.embeddings.jobs import EncoderChoice, TextJob, embed_texts
+from primus.embeddings.jobs import EncoderChoice, TextJob, embed_chunks
 from primus.embeddings.pool import mean_vector
 from primus.embeddings.store import DIM_WITHOUT_ENCODER, NOT_LOADED, Provenance, write_embeddings
 from primus.embeddings.text import CLEANING, chunks, clean_text
 from primus.embeddings.weights import shared_encoder
-from primus.engine import map_takes
 from primus.errors import UserError
 from primus.params import load, load_value, profile_name
 from primus.stage import StageLog, progress, stage
@@ -35,7 +34,7 @@ def main() -> None:
     parts: list[np.ndarray] = []
     truncated = 0
     counts: Counter[str] = Counter()
-    for outcome in progress(map_takes(embed_texts, jobs, int(load_value("compute.workers"))), "embed_text", total=len(jobs), unit="chunks"):
+    for outcome in progress(embed_chunks(jobs, int(load_value("compute.workers"))), "embed_text", total=len(jobs), unit="chunks"):
         if outcome.value is None:
             raise UserError(f"texts could not be encoded ({outcome.refused}); free memory or set compute.workers lower, then rerun")
         texts, result = outcome.item.texts, outcome.value

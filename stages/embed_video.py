@@ -10,11 +10,10 @@ import pandas as pd
 import typer
 
 from primus.artifacts import read_table, write_json
-from primus.embeddings.jobs import EncoderChoice, TakeEmbeddings, TakeJob, embed_take
+from primus.embeddings.jobs import EncoderChoice, TakeEmbeddings, TakeJob, embed_videos
 from primus.embeddings.pool import Pool
 from primus.embeddings.store import DIM_WITHOUT_ENCODER, NOT_LOADED, Provenance, write_embeddings
 from primus.embeddings.weights import shared_encoder
-from primus.engine import map_takes
 from primus.errors import UserError
 from primus.io.files import resolve_root
 from primus.params import load, load_value, profile_name
@@ -38,7 +37,7 @@ class VideoParams:
             raise ValueError(f"embed.video.fps must lie in (0, 1000], found {self.fps:g}")
 
 
-def jobs_of(segments: pd.DataFrame, profile: str, encoder: EncoderChoice, video: VideoParams, workers: int) -> list[TakeJob]:
+def jobs_of(segments: pd.DataFrame, profile: str, encoder: EncoderChoice, video: VideoParams) -> list[TakeJob]:
     """One job per take that has a video, in the table's order. Loads the encoder, whose identity each job carries."""
     with_video = segments[segments["video_path"].notna()]
     if with_video.empty:
@@ -47,7 +46,6 @@ def jobs_of(segments: pd.DataFrame, profile: str, encoder: EncoderChoice, video:
     dvc_root = Path(os.environ.get("DVC_ROOT", "."))
     roots = {name: resolve_root(str(datasets[name]["root"]), dvc_root) for name in with_video["dataset"].unique()}
     identity = shared_encoder(encoder.model, encoder.weights, encoder.device).identity
-    takes = with_video.groupby(["dataset", "take_uid"], sort=False)
     return [
         TakeJob(
             dataset=str(dataset),
@@ -61,9 +59,8 @@ def jobs_of(segments: pd.DataFrame, profile: str, encoder: EncoderChoice, video:
             identity=identity,
             fps=video.fps,
             pool=video.pool,
-            threads=max(1, workers // takes.ngroups),
         )
-        for (dataset, take_uid), rows in takes
+        for (dataset, take_uid), rows in with_video.groupby(["dataset", "take_uid"], sort=False)
     ]
 
 
@@ -93,7 +90,7 @@ def main() -> None:
     encoder, video = load(EncoderChoice, "embed.encoder"), load(VideoParams, "embed.video")
     workers = int(load_value("compute.workers"))
     segments = read_table(Path("data") / profile / "segments" / "segments.parquet")
-    jobs = jobs_of(segments, profile, encoder, video, workers)
+    jobs = jobs_of(segments, profile, encoder, video)
     identity = jobs[0].identity if jobs else None
     provenance = Provenance(
         modality="video",
@@ -109,7 +106,7 @@ def main() -> None:
     counts: Counter[str] = Counter()
     results: list[TakeEmbeddings] = []
     trouble = ""
-    outcomes = progress(map_takes(embed_take, jobs, workers), "embed_video", total=len(jobs), unit="videos")
+    outcomes = progress(embed_videos(jobs, workers), "embed_video", total=len(jobs), unit="videos")
     with write_embeddings(Path("data") / profile / "embeddings" / "video.h5", provenance) as writer:
         for outcome in outcomes:
             result = outcome.value

@@ -1,7 +1,10 @@
-"""What a worker does: one take's video to its segments' embeddings, or one chunk of texts, from the cache where it can."""
+"""Videos and texts to embeddings, take by take and chunk by chunk: from the cache where they are there, else in worker processes."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -9,7 +12,14 @@ from primus.embeddings.clip import Device, EncoderIdentity, FrozenClip
 from primus.embeddings.frames import FrameCache, VideoFrames, encode_video
 from primus.embeddings.pool import Pool, grid_range, pool_segments
 from primus.embeddings.text import TextCache
+from primus.engine import Outcome, map_takes
 from primus.errors import UserError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+WORTH_WORKERS = 2000
+"""Frames or texts from which worker processes are started: each takes seconds to import PyTorch and build its encoder."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,6 @@ class TakeJob:
         start_s, end_s: (M,) half-open intervals in seconds from take start.
         encoder, identity: the encoder to build if frames are missing, and what it must turn out to be.
         fps, pool: grid frames per second; how they are pooled.
-        threads: batches encoded at a time.
     """
 
     dataset: str
@@ -47,7 +56,11 @@ class TakeJob:
     identity: EncoderIdentity
     fps: float
     pool: Pool
-    threads: int = 1
+
+    @property
+    def frames(self) -> int:
+        """About how many frames there are to encode."""
+        return round(max(self.end_s) * self.fps)
 
 
 @dataclass(frozen=True)
@@ -73,20 +86,25 @@ class TakeEmbeddings:
     trouble: str
 
 
-def embed_take(job: TakeJob) -> TakeEmbeddings:
-    """Embed the segments of one take; only frames that no earlier run has seen are decoded and encoded."""
+def cached_take(job: TakeJob) -> TakeEmbeddings | None:
+    """The segments' embeddings from frames that an earlier run has encoded; None if there are none yet."""
     if not job.path.is_file():
-        return _pooled(
-            job, VideoFrames(np.empty(0, np.int64), np.empty((0, job.identity.dim), np.float16), None, "the file is missing"), reused=False
-        )
+        nothing = VideoFrames(np.empty(0, np.int64), np.empty((0, job.identity.dim), np.float16), None, "the file is missing")
+        return _pooled(job, nothing, reused=False)
     cache = FrameCache(job.identity, job.fps)
-    key = cache.key(job.path, job.name)
-    frames = cache.load(key)
-    reused = frames is not None
-    if frames is None:
-        frames = encode_video(job.path, _encoder(job.encoder, job.identity), job.fps, job.threads)
-        cache.store(key, frames)
-    return _pooled(job, frames, reused)
+    frames = cache.load(cache.key(job.path, job.name))
+    return None if frames is None else _pooled(job, frames, reused=True)
+
+
+def embed_take(job: TakeJob, threads: int = 1) -> TakeEmbeddings:
+    """The segments' embeddings; frames that no earlier run has encoded are decoded, encoded (`threads` batches at a time) and kept."""
+    found = cached_take(job)
+    if found is not None:
+        return found
+    frames = encode_video(job.path, _encoder(job.encoder, job.identity), job.fps, threads)
+    cache = FrameCache(job.identity, job.fps)
+    cache.store(cache.key(job.path, job.name), frames)
+    return _pooled(job, frames, reused=False)
 
 
 def _pooled(job: TakeJob, frames: VideoFrames, reused: bool) -> TakeEmbeddings:
@@ -126,14 +144,47 @@ class TextEmbeddings:
     reused: bool
 
 
+def cached_texts(job: TextJob) -> TextEmbeddings | None:
+    """The chunk's embeddings if an earlier run has encoded it."""
+    found = TextCache(job.identity).load(job.texts)
+    return None if found is None else TextEmbeddings(*found, reused=True)
+
+
 def embed_texts(job: TextJob) -> TextEmbeddings:
-    """Embed one chunk of texts, unless an earlier run has."""
-    cache = TextCache(job.identity)
-    key = cache.key(job.texts)
-    found = cache.load(key)
-    if found is not None:
-        return TextEmbeddings(*found, reused=True)
-    return TextEmbeddings(*cache.encode(key, job.texts, _encoder(job.encoder, job.identity)), reused=False)
+    """The chunk's embeddings, encoded and kept unless an earlier run has done so."""
+    return cached_texts(job) or TextEmbeddings(*TextCache(job.identity).encode(job.texts, _encoder(job.encoder, job.identity)), reused=False)
+
+
+def embed_videos(jobs: Sequence[TakeJob], workers: int) -> Iterator[Outcome[TakeJob, TakeEmbeddings]]:
+    """Outcomes in the jobs' order. Where there are fewer videos than workers, several batches of one video are encoded at a time."""
+
+    def work(processes: int) -> Callable[[TakeJob], TakeEmbeddings]:
+        return partial(embed_take, threads=max(1, workers // processes))
+
+    return _reuse_then_map(jobs, cached_take, work, lambda job: job.frames, workers)
+
+
+def embed_chunks(jobs: Sequence[TextJob], workers: int) -> Iterator[Outcome[TextJob, TextEmbeddings]]:
+    """Outcomes in the jobs' order."""
+    return _reuse_then_map(jobs, cached_texts, lambda _: embed_texts, lambda job: len(job.texts), workers)
+
+
+def _reuse_then_map(
+    jobs: Sequence[Job],
+    reuse: Callable[[Job], Result | None],
+    work: Callable[[int], Callable[[Job], Result]],
+    effort: Callable[[Job], int],
+    workers: int,
+) -> Iterator[Outcome[Job, Result]]:
+    """Read in this process what an earlier run has done; from the first job that it has not, workers do the rest if that is worth their start."""
+    for number, job in enumerate(jobs):
+        found = reuse(job)
+        if found is None:
+            rest = jobs[number:]
+            processes = 1 if sum(map(effort, rest)) < WORTH_WORKERS else max(1, min(workers, len(rest)))
+            yield from map_takes(work(processes), rest, processes)
+            return
+        yield Outcome(job, found, None)
 
 
 def _encoder(choice: EncoderChoice, identity: EncoderIdentity) -> FrozenClip:

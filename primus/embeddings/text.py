@@ -55,15 +55,15 @@ class TextCache:
         digest = hashlib.sha256("\0".join(chunk).encode()).hexdigest()
         return self._cache.key([digest, str(self._identity)], {}, __name__)
 
-    def load(self, key: str) -> tuple[np.ndarray, np.ndarray] | None:
+    def load(self, chunk: Sequence[str]) -> tuple[np.ndarray, np.ndarray] | None:
         """Embeddings (n, dim) float16, not normalised, and which texts were cut (n,) bool; or None."""
-        found = self._cache.load(key)
+        found = self._cache.load(self.key(chunk))
         return None if found is None else (found[0]["embedding"], found[0]["truncated"].astype(bool))
 
-    def encode(self, key: str, chunk: Sequence[str], encoder: FrozenClip) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, chunk: Sequence[str], encoder: FrozenClip) -> tuple[np.ndarray, np.ndarray]:
         """Encode a chunk and keep the result."""
         with single_threaded():
             embedding = encoder.encode_texts(chunk).astype(np.float16)
         truncated = encoder.truncated(chunk)
-        self._cache.store(key, {"embedding": embedding, "truncated": truncated.astype(np.uint8)}, {})
+        self._cache.store(self.key(chunk), {"embedding": embedding, "truncated": truncated.astype(np.uint8)}, {})
         return embedding, truncated

@@ -11,7 +11,7 @@ import torch
 from primus.embeddings.clip import FrozenClip
 from primus.embeddings.demo_clip import demo_encoder
 from primus.embeddings.frames import FRAMES_PER_BATCH, FrameCache, VideoFrames, encode_video
-from primus.embeddings.jobs import EncoderChoice, TakeJob, embed_take
+from primus.embeddings.jobs import EncoderChoice, TakeEmbeddings, TakeJob, embed_videos
 from tests.embeddings.conftest import Clip
 
 LEVELS = [20 + 4 * (number % 50) for number in range(240)]  # 8 s at 30 fps; neighbouring frames differ by four
@@ -95,6 +95,13 @@ def job(path: Path, toy: FrozenClip, **changes: object) -> TakeJob:
         "end_s": (5.0, 6.5, 14.0), "encoder": EncoderChoice("toy", "none", "cpu"), "identity": toy.identity, "fps": 10.0, "pool": "clip4clip",
     }  # fmt: skip
     return TakeJob(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def embed_take(job: TakeJob) -> TakeEmbeddings:
+    """Through the whole of what the stage does with one job."""
+    (outcome,) = embed_videos([job], workers=1)
+    assert outcome.value is not None
+    return outcome.value
 
 
 @pytest.fixture

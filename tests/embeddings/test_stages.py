@@ -70,7 +70,9 @@ def run(stage: str, settings: dict[str, Any]) -> None:
 
 
 def test_video(workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("primus.embeddings.jobs.WORTH_WORKERS", 0)
     run("embed_video", params(workers=2))
+    monkeypatch.setattr("primus.embeddings.jobs.WORTH_WORKERS", 2000)
     path = Path("data/t/embeddings/video.h5")
     with read_embeddings(path, {"modality": "video", "model": "primus-demo", "fps": 5.0, "pool": "clip4clip", "corpus": "t"}) as found:
         assert found.keys.tolist() == ["one_0", "one_1500", "two_250"]

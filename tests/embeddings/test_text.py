@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from primus.embeddings.clip import FrozenClip
-from primus.embeddings.jobs import EncoderChoice, TextJob, embed_texts
+from primus.embeddings.jobs import EncoderChoice, TextJob, embed_chunks
 from primus.embeddings.text import TextCache, chunks, clean_text
 
 
@@ -68,8 +68,11 @@ def test_adding_a_text_touches_one_chunk() -> None:
 def test_texts_are_encoded_once(toy: FrozenClip, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("primus.embeddings.weights.shared_encoder", lambda *_: toy)
     job = TextJob(("opens a tap", "x" * 40), EncoderChoice("toy", "none", "cpu"), toy.identity)
-    first, encoded = embed_texts(job), toy._model.texts  # type: ignore[attr-defined]
-    again = embed_texts(job)
+    (first,) = (outcome.value for outcome in embed_chunks([job], workers=1))
+    encoded = toy._model.texts  # type: ignore[attr-defined]
+    (again,) = (outcome.value for outcome in embed_chunks([job], workers=1))
+    assert first is not None
+    assert again is not None
     assert (first.reused, again.reused) == (False, True)
     assert toy._model.texts == encoded, "nothing was encoded the second time"  # type: ignore[attr-defined]
     assert np.array_equal(first.embedding, again.embedding)
