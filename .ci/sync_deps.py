@@ -30,7 +30,7 @@ def stage_module(name: str, body: dict) -> str:
 
 def code_of(module: str) -> list[str]:
     """The source files `module` reaches, relative to the repository, sorted."""
-    return sorted(path.relative_to(ROOT).as_posix() for path in import_closure(module))
+    return sorted(path.relative_to(ROOT).as_posix() for path in import_closure(module, by_name=True))
 
 
 def main() -> int:

@@ -1,9 +1,11 @@
 """Write-then-rename for everything a stage leaves behind: a file or folder appears whole or not at all."""
 
+import glob
 import json
 import math
 import os
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +20,37 @@ from primus.errors import UserError
 DECIMALS = 6
 
 
-def _temporary(path: Path) -> Path:
+def scratch(path: Path, ending: str = "tmp") -> Path:
+    """A name beside `path` for work in progress; what killed processes left there is removed first.
+
+    Raises UserError when the folder cannot be made.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot create the folder {path.parent}: {error.strerror}; make it writable or free the name") from None
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _remove_leftovers(path)
+    return path.with_name(f".{path.name}.{_process()}.{ending}")
+
+
+def _process() -> str:
+    """Host and process, so that two runs on shared storage never write the same temporary file."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporaries of `path` that a killed process of this host left behind; a living process keeps its own."""
+    prefix = f".{path.name}.{socket.gethostname()}-"
+    for left in path.parent.glob(f"{glob.escape(prefix)}*"):
+        number = left.name[len(prefix) :].partition(".")[0]
+        if not number.isdigit() or int(number) == os.getpid():
+            continue
+        try:
+            os.kill(int(number), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+        except PermissionError:
+            continue
 
 
 def _sync_folder(folder: Path) -> None:
@@ -41,7 +68,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises UserError when the target's folder cannot be written.
     """
     path = Path(path)
-    temporary = _temporary(path)
+    temporary = scratch(path)
     try:
         yield temporary
         with open(temporary, "rb") as handle:
@@ -58,12 +85,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder that replaces `path` on success and vanishes on failure."""
     path = Path(path)
-    temporary = _temporary(path)
+    temporary = scratch(path)
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir()
         yield temporary
-        old = path.with_name(f".{path.name}.{os.getpid()}.old")
+        old = scratch(path, "old")
         if path.exists():
             os.replace(path, old)
         os.replace(temporary, path)

@@ -4,7 +4,6 @@ Layout: dataset `key` (N variable-length UTF-8 strings) and one contiguous datas
 Contiguous rows can be memory-mapped, so a reader's memory does not grow with the file.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +11,7 @@ from types import TracebackType
 import h5py
 import numpy as np
 
-from primus.artifacts import atomic_path
+from primus.artifacts import atomic_path, scratch
 from primus.errors import UserError
 
 Attribute = str | int | float | bool
@@ -30,8 +29,7 @@ class KeyedWriter:
         self._shapes = {name: (tuple(shape), np.dtype(dtype)) for name, (shape, dtype) in shapes.items()}
         self._attrs = dict(attrs)
         self._keys: list[str] = []
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._spools = {name: self.path.with_name(f".{self.path.name}.{name}.{os.getpid()}.spool") for name in self._shapes}
+        self._spools = {name: scratch(self.path, f"{name}.spool") for name in self._shapes}
         self._handles = {name: open(spool, "wb") for name, spool in self._spools.items()}  # noqa: SIM115 - closed in __exit__
 
     def append(self, keys: Sequence[str], arrays: Mapping[str, np.ndarray]) -> None:

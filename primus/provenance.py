@@ -18,8 +18,11 @@ def _source(module: str) -> Path | None:
     return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
 
 
-def _imported(path: Path, package: str, root: str) -> set[str]:
-    """Modules below `root` that `path` imports anywhere (inside functions too, for type checkers only not), with their parents."""
+def _imported(path: Path, package: str, root: str, by_name: bool) -> set[str]:
+    """Modules below `root` that `path` imports anywhere (inside functions too, for type checkers only not), with their parents.
+
+    With `by_name`, texts that are dotted module names below `root` count as imports too.
+    """
     names: set[str] = set()
     todo: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
     while todo:
@@ -28,7 +31,9 @@ def _imported(path: Path, package: str, root: str) -> set[str]:
             todo.extend(node.orelse)
             continue
         todo.extend(ast.iter_child_nodes(node))
-        if isinstance(node, ast.Import):
+        if by_name and isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(f"{root}."):
+            names.add(node.value)
+        elif isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
@@ -42,8 +47,12 @@ def _imported(path: Path, package: str, root: str) -> set[str]:
 
 
 @cache
-def import_closure(module: str) -> tuple[Path, ...]:
+def import_closure(module: str, by_name: bool = False) -> tuple[Path, ...]:
     """Source files of the project that `module` reaches through imports, itself included, sorted by path.
+
+    `by_name` also follows modules that a source names in a text (a registry that imports on demand), except in `__init__` files, whose lazy
+    re-exports are nobody's dependency. A cache key leaves them out and adds the one that is used, so that mending one reader does not read
+    every data set again; a DVC stage lists them all.
 
     Imports are read from the source, not executed; only modules of the same top-level package as `module`, or of `primus`, count.
     Lazy re-exports (PEP 562) are not imports: a package's `__init__` file counts, what it would load on demand does not.
@@ -57,7 +66,7 @@ def import_closure(module: str) -> tuple[Path, ...]:
             continue
         found[name] = path
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        todo |= _imported(path, package, "primus") - found.keys()
+        todo |= _imported(path, package, "primus", by_name and path.name != "__init__.py") - found.keys()
     return tuple(sorted(found.values()))
 
 

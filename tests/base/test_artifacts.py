@@ -1,6 +1,9 @@
 """Files and folders appear whole or not at all, and equal values are equal bytes."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -73,3 +76,15 @@ def test_unwritable_folder_is_a_user_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot create the folder"):
         write_json(tmp_path / "file" / "x.json", {})
+
+
+def test_what_a_killed_process_left_is_removed_and_a_living_ones_is_kept(tmp_path: Path) -> None:
+    code = "import os, sys; from primus.artifacts import atomic_folder\nwith atomic_folder(sys.argv[1]) as f:\n (f / 'big').write_text('x'); os._exit(9)"
+    target = tmp_path / "raw"
+    subprocess.run([sys.executable, "-c", code, str(target)], check=False)
+    (left,) = tmp_path.iterdir()
+    living = tmp_path / left.name.replace(left.name.split("-")[-1].split(".")[0], str(os.getppid()))
+    living.mkdir()
+    with atomic_folder(target) as temporary:
+        (temporary / "a").write_text("1")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["raw", living.name])

@@ -52,7 +52,7 @@ def test_closure_follows_every_import_and_a_changed_source_changes_the_digest(tm
     (package / "a.py").write_text("def f():\n    from primus_probe import b\n    return b\n")
     (package / "b.py").write_text("x = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(primus.provenance, "_imported", lambda path, pkg, root: _imported(path, pkg, "primus_probe"))
+    monkeypatch.setattr(primus.provenance, "_imported", lambda path, pkg, root, by_name: _imported(path, pkg, "primus_probe", by_name))
     assert [path.name for path in import_closure("primus_probe.a")] == ["__init__.py", "a.py", "b.py"]
     before = code_digest("primus_probe.a")
     (package / "b.py").write_text("x = 2\n")
@@ -61,6 +61,14 @@ def test_closure_follows_every_import_and_a_changed_source_changes_the_digest(tm
 
 
 _imported = primus.provenance._imported
+
+
+def test_modules_that_a_registry_names_count_only_where_asked() -> None:
+    plain = {path.name for path in import_closure("primus.io.datasets")}
+    named = {path.name for path in import_closure("primus.io.datasets", by_name=True)}
+    assert "egoexo4d.py" not in plain
+    assert {"egoexo4d.py", "ego4d.py", "labelled_csv.py", "action_camera.py"} <= named
+    assert "encoder.py" not in named
 
 
 def test_identity_of_small_files_is_their_content(tmp_path: Path) -> None:
