@@ -28,9 +28,21 @@ def read_csv_columns(content: Path | bytes, numbers: Sequence[str], texts: Seque
     Raises:
         Rejected: `unreadable_imu` when the file is no such CSV, or a column is missing.
     """
+    table = read_csv_table(content, texts, separator, source)
+    missing = sorted({*numbers, *texts} - set(table.columns))
+    if missing:
+        raise Rejected("unreadable_imu", f"{source}: no column {', '.join(missing)}; expected them in a header line separated by {separator!r}")
+    return {name: as_numbers(table[name]) for name in numbers} | {name: as_texts(table[name]) for name in texts}
+
+
+def read_csv_table(content: Path | bytes, texts: Sequence[str], separator: str, source: str) -> pd.DataFrame:
+    """All columns of a CSV with a header line, their names trimmed; `texts` are not parsed as numbers.
+
+    Raises:
+        Rejected: `unreadable_imu` when the file is no such CSV, or a row has more values than the header has columns.
+    """
     if isinstance(content, Path) and content.stat().st_size > SIZE_LIMIT:
         raise Rejected("unreadable_imu", f"{source}: larger than {SIZE_LIMIT >> 30} GiB")
-    wanted = {*numbers, *texts}
     how: dict[str, Any] = {"sep": separator, "index_col": False, "skipinitialspace": True, "encoding": "utf-8-sig", "encoding_errors": "replace"}
     try:
         header = [str(name) for name in pd.read_csv(_opened(content), nrows=0, **how).columns]
@@ -43,16 +55,8 @@ def read_csv_columns(content: Path | bytes, numbers: Sequence[str], texts: Seque
     surplus = table.pop(_SURPLUS).notna()
     if surplus.any():
         raise Rejected("unreadable_imu", f"{source}: row {int(surplus.argmax()) + 2} has more values than its header has columns ({len(header)})")
-    table.columns = [name.strip() for name in header]
-    missing = sorted(wanted - set(table.columns))
-    if missing:
-        raise Rejected("unreadable_imu", f"{source}: no column {', '.join(missing)}; expected them in a header line separated by {separator!r}")
-    columns: dict[str, NDArray[Any]] = {}
-    for name in numbers:
-        columns[name] = as_numbers(table[name])
-    for name in texts:
-        columns[name] = table[name].fillna("").astype(str).str.strip().to_numpy(dtype=object)
-    return columns
+    table.columns = pd.Index([name.strip() for name in header])
+    return table
 
 
 def _opened(content: Path | bytes) -> Path | io.BytesIO:
@@ -68,3 +72,8 @@ def as_numbers(column: "pd.Series[Any]") -> NDArray[Any]:
     if values.dtype.kind in "ub":
         return values.astype(np.float64)
     return np.asarray(numeric.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def as_texts(column: "pd.Series[Any]") -> NDArray[Any]:
+    """The column as trimmed text (N,) object, empty where a cell is."""
+    return column.astype(object).where(column.notna(), "").astype(str).str.strip().to_numpy(dtype=object)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from primus.errors import Rejected, UserError
 from primus.io.csv_columns import read_csv_columns
 from primus.io.files import FileSet
+from primus.io.imu_rows import recording_from_rows
 from primus.io.label_runs import label_runs
-from primus.io.recording import ImuRecording, build_recording, stamps_to_ns
+from primus.io.recording import ImuRecording
 from primus.io.specs import CsvSpec, find_spec
 from primus.io.takes import Take, TakeImu
-from primus.io.units import ACCEL_UNITS, GYRO_UNITS, factor, require_plausible_rotation
+from primus.io.units import ACCEL_UNITS, GYRO_UNITS, factor
 from primus.schema import Reject
 
 
@@ -100,26 +101,10 @@ class LabelledCsvDataset:
         axes = [*spec.accel, *(spec.gyro or ())]
         columns = read_csv_columns(self.root_files.path(file), [spec.time, *axes], [spec.label], spec.separator, file)
         values = np.stack([columns[axis].astype(np.float64) for axis in axes], axis=1)
-        finite = np.isfinite(values)
-        if not len(values):
-            raise Rejected("no_imu", f"{file}: no row below its header")
-        empty = [axis for k, axis in enumerate(axes) if not finite[:, k].any()]
-        if empty:
-            raise Rejected("missing_axis", f"{file}: {', '.join(empty)} has no value in {len(values)} rows")
-        other = ~finite.any(axis=1)  # rows of another sensor, such as a barometer with its own rate
-        keep = finite.all(axis=1) & np.isfinite(columns[spec.time])
-        notes = {"rows_without_imu": int(other.sum()), "missing_values": int((~keep & ~other).sum())}
-        stamps = columns[spec.time][keep]
-        recording = build_recording(
-            stamps_to_ns(stamps, spec.time_unit, file),
-            values[keep, :3] * self.accel_factor,
-            values[keep, 3:] * self.gyro_factor if spec.gyro else None,
-            file,
-            notes,
-        )
-        if recording.gyro is not None:
-            require_plausible_rotation(recording.gyro, file)
-        return recording, columns[spec.label][keep]
+        values[:, :3] *= self.accel_factor
+        values[:, 3:] *= self.gyro_factor
+        recording, kept = recording_from_rows(columns[spec.time], spec.time_unit, values, axes, file)
+        return recording, columns[spec.label][kept]
 
     def _classes(self, words: NDArray[np.object_]) -> tuple[NDArray[np.object_], Counter[str]]:
         """Each sample's class, empty where its word has none, and how often each such word occurs."""

@@ -1,0 +1,171 @@
+"""What the columns of an unknown table are, by their names, and in what units, by name or by size. Whatever is guessed is returned as such."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from primus.errors import UserError
+from primus.io.recording import NS_PER_UNIT
+
+_TIME_WORDS = ("timestamp", "time", "epoch", "datetime", "ts", "t")  # in order of preference
+_ACCEL_WORDS = {"a", "acc", "accl", "accel", "accelerometer", "acceleration"}
+_GYRO_WORDS = {"g", "gyr", "gyro", "gyroscope", "w", "omega", "angular", "rotation"}
+_OTHER_WORDS = {"linear", "lin", "user", "gravity", "mag", "magn", "magnetometer"}  # without gravity, or another sensor
+_LABEL_WORDS, _PERSON_WORDS = ("label", "activity", "class"), ("participant", "subject", "person", "user")
+_TIME_TAILS: dict[tuple[str, ...], str] = {
+    ("s",): "s", ("sec",): "s", ("secs",): "s", ("second",): "s", ("seconds",): "s", ("ms",): "ms", ("msec",): "ms", ("millis",): "ms",
+    ("milliseconds",): "ms", ("us",): "us", ("usec",): "us", ("micros",): "us", ("microseconds",): "us", ("ns",): "ns", ("nsec",): "ns",
+    ("nanos",): "ns", ("nanoseconds",): "ns",
+}  # fmt: skip
+_SENSOR_TAILS: dict[tuple[str, ...], str] = {
+    ("m", "s", "2"): "m/s^2", ("ms", "2"): "m/s^2", ("mps", "2"): "m/s^2", ("m", "s"): "m/s^2", ("g",): "g", ("mg",): "mg", ("rad", "s"): "rad/s",
+    ("rads",): "rad/s", ("radps",): "rad/s", ("deg", "s"): "deg/s", ("dps",): "deg/s", ("degps",): "deg/s", ("mdps",): "mdeg/s",
+}  # fmt: skip
+_RATES_HZ = (8.0, 4000.0)  # of IMUs; less than a factor of 1000, so that a step of time fits one unit at most
+_EPOCH_S = (946_684_800, 2_524_608_000)  # 2000 to 2050
+_FAST_RAD_S = 20.0
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a table; None where it has none of the kind."""
+
+    time: str
+    accel: tuple[str, str, str]
+    gyro: tuple[str, str, str] | None = None
+    label: str | None = None
+    participant: str | None = None
+
+
+def guess_columns(names: Sequence[str], source: str, known: dict[str, Any] | None = None) -> Columns:
+    """Find time, accelerometer, gyroscope, label and participant among column names; what `known` gives is not guessed.
+
+    Raises:
+        UserError: time or the accelerometer is not among them, or two columns would do.
+    """
+    given = dict(known or {})
+    sensors = _sensor_columns(names)
+    for kind in ("accel", "gyro"):
+        if kind in given:
+            continue
+        found = sensors[kind]
+        if len(found) > 1:
+            choices = " or ".join("/".join(axes) for axes in found)
+            raise UserError(f"{source}: {kind} may be {choices}; state columns.{kind}")
+        given[kind] = found[0] if found else None
+    if "time" not in given:
+        given["time"] = _best(names, _TIME_WORDS, source, "time")
+    for kind, words in (("label", _LABEL_WORDS), ("participant", _PERSON_WORDS)):
+        given.setdefault(kind, _best(names, words, source, kind))
+    for kind in ("time", "accel"):
+        if not given[kind]:
+            raise UserError(f"{source}: which column is {kind}? state columns.{kind}; found {', '.join(names) or 'none'}")
+    return Columns(given["time"], tuple(given["accel"]), tuple(given["gyro"]) if given["gyro"] else None, given["label"], given["participant"])
+
+
+def unit_in_name(name: str, time: bool = False) -> str | None:
+    """The unit a column's name ends in: "timestamp_ms", "Accelerometer X (m/s^2)", "gx_dps"; None where it states none."""
+    return _split(name, _TIME_TAILS if time else _SENSOR_TAILS)[1]
+
+
+def guess_time_unit(stamps: NDArray[Any], source: str) -> str:
+    """The unit in which the step of time is that of an IMU, 8 to 4000 samples a second.
+
+    Raises:
+        UserError: none or more than one fits.
+    """
+    values = stamps[np.isfinite(stamps)].astype(np.float64)
+    steps = np.diff(values)
+    steps = steps[steps > 0]
+    if len(steps):
+        step = float(np.median(steps))
+        fitting = [unit for unit, ns in NS_PER_UNIT.items() if _RATES_HZ[0] <= 1e9 / (step * ns) <= _RATES_HZ[1]]
+        if len(fitting) != 1:
+            middle = float(np.median(values))
+            fitting = [unit for unit, ns in NS_PER_UNIT.items() if _EPOCH_S[0] <= middle * ns * 1e-9 <= _EPOCH_S[1]]
+        if len(fitting) == 1:
+            return fitting[0]
+    found = f"the median step is {float(np.median(steps)):.6g}" if len(steps) else "no stamp follows another"
+    raise UserError(f"{source}: the unit of time cannot be told ({found}); state units.time: s, ms, us or ns")
+
+
+def guess_accel_unit(accel: NDArray[np.float64], source: str) -> str:
+    """The unit in which the median magnitude is about that of gravity.
+
+    Raises:
+        UserError: it is in none, as for acceleration without gravity.
+    """
+    middle = _magnitude(accel, 0.5)
+    for unit, (low, high) in {"g": (0.4, 2.5), "m/s^2": (4.0, 25.0), "mg": (400.0, 2500.0)}.items():
+        if low <= middle <= high:
+            return unit
+    raise UserError(
+        f"{source}: the accelerometer's median magnitude is {middle:.4g}, which is gravity in no unit; state units.accel (m/s^2, g or mg), and give "
+        "the acceleration with gravity"
+    )
+
+
+def guess_gyro_unit(gyro: NDArray[np.float64]) -> str:
+    """deg/s where one sample in a hundred exceeds 20, else rad/s: bodies seldom turn at 20 rad/s, and seldom stay below 20 deg/s."""
+    return "deg/s" if _magnitude(gyro, 0.99) > _FAST_RAD_S else "rad/s"
+
+
+def _magnitude(values: NDArray[np.float64], share: float) -> float:
+    norms = np.linalg.norm(values, axis=1)
+    norms = norms[np.isfinite(norms)]
+    return float(np.quantile(norms, share)) if len(norms) else float("nan")
+
+
+def _sensor_columns(names: Sequence[str]) -> dict[str, list[tuple[str, str, str]]]:
+    """Complete triples of columns per sensor; plain x, y, z count as the accelerometer where nothing else does."""
+    groups: dict[str, dict[tuple[str, ...], dict[str, str]]] = {"accel": {}, "gyro": {}, "plain": {}}
+    for name in names:
+        tokens, _ = _split(name, _SENSOR_TAILS)
+        told = _axis(tokens)
+        if told is None or set(told[0]) & _OTHER_WORDS:
+            continue
+        words, axis = told
+        kind = "gyro" if set(words) & _GYRO_WORDS else "accel" if set(words) & _ACCEL_WORDS else "plain" if words in ((), ("attr",)) else None
+        if kind is not None:
+            groups[kind].setdefault(words, {}).setdefault(axis, name)
+    triples = {kind: [(axes["x"], axes["y"], axes["z"]) for axes in found.values() if len(axes) == 3] for kind, found in groups.items()}
+    return {"accel": triples["accel"] or triples["plain"], "gyro": triples["gyro"]}
+
+
+def _axis(tokens: tuple[str, ...]) -> tuple[tuple[str, ...], str] | None:
+    """The words of a column's name without its axis, and the axis."""
+    if not tokens:
+        return None
+    if tokens[-1] in ("x", "y", "z"):
+        return tokens[:-1], tokens[-1]
+    if tokens[0] in ("x", "y", "z"):
+        return tokens[1:], tokens[0]
+    fused = tokens[-1][:-1]
+    if tokens[-1][-1] in "xyz" and fused in _ACCEL_WORDS | _GYRO_WORDS:
+        return (*tokens[:-1], fused), tokens[-1][-1]
+    return None
+
+
+def _split(name: str, tails: dict[tuple[str, ...], str]) -> tuple[tuple[str, ...], str | None]:
+    """A column's name as lower-case words without the unit it ends in, and that unit."""
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("µ", "u").replace("²", "2").replace("°", "deg").lower()
+    tokens = tuple(re.findall(r"[a-z]+|\d+", plain))
+    for tail, unit in sorted(tails.items(), key=lambda item: -len(item[0])):
+        if len(tokens) > len(tail) and tokens[-len(tail) :] == tail:
+            return tokens[: -len(tail)], unit
+    return tokens, None
+
+
+def _best(names: Sequence[str], words: Sequence[str], source: str, what: str) -> str | None:
+    """The column whose name has the earliest of the words."""
+    for word in words:
+        found = [name for name in names if word in _split(name, _TIME_TAILS)[0]]
+        if len(found) > 1:
+            raise UserError(f"{source}: {what} may be {' or '.join(found)}; state columns.{what}")
+        if found:
+            return found[0]
+    return None
