@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from primus.models.heads import HeadKind, projection_head
+from primus.models.recurrence import applies_to, last_state
 
 Layout = Literal["channels", "time"]
 InputNorm = Literal["published", "fixed"]
@@ -169,7 +170,11 @@ class ImuEncoder(nn.Module):
         for block in self.backbone[:-1]:
             x = block(x)
         sequence = x if self.layout == "channels" else x.transpose(1, 2)  # (B, 32 steps, 32 inputs) either way
-        _, state = self.backbone[-1](sequence)
+        gru = self.backbone[-1]
+        assert isinstance(gru, nn.GRU)
+        if applies_to(sequence):
+            return last_state(sequence, *gru.all_weights[0])
+        _, state = gru(sequence)
         return state[-1]
 
     def forward(self, x: Tensor) -> EncoderOutput:

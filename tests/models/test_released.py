@@ -36,6 +36,14 @@ def test_two_headed_file(tmp_path: Path) -> None:
     loaded(x)  # nothing stays mapped to the file
 
 
+def test_scalars_pickled_by_numpy_1(tmp_path: Path) -> None:
+    torch.save(lightning(ImuEncoder()), tmp_path / "new.ckpt")
+    with zipfile.ZipFile(tmp_path / "new.ckpt") as archive, zipfile.ZipFile(tmp_path / "old.ckpt", "w") as old:
+        for info in archive.infolist():
+            old.writestr(info.filename, archive.read(info).replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
+    load_released_checkpoint(tmp_path / "old.ckpt")
+
+
 def test_single_headed_variant(tmp_path: Path) -> None:
     encoder = ImuEncoder(heads=False).eval()
     torch.save(lightning(encoder, lambda name: name.replace("backbone.", "net.")), tmp_path / "released.ckpt")
