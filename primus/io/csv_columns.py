@@ -1,5 +1,6 @@
 """Columns of a delimited text file as arrays: numbers, or labels as text. One way to parse CSV for every reader of labelled data."""
 
+import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from primus.errors import Rejected
 
 _SURPLUS = "\0surplus"
+_LINE_LIMIT = 1 << 20
 SIZE_LIMIT = 4 << 30  # bytes of one CSV; a day of 100 Hz has 1.5 GB
 
 
@@ -46,10 +48,12 @@ def read_csv_table(content: Path | bytes, texts: Sequence[str], separator: str, 
     how: dict[str, Any] = {"sep": separator, "index_col": False, "skipinitialspace": True, "encoding": "utf-8-sig", "encoding_errors": "replace"}
     try:
         header = [str(name) for name in pd.read_csv(_opened(content), nrows=0, **how).columns]
+        if len(first_row := _first_row(content, separator)) > len(header) + 1:  # pandas would cut the first row without an error
+            raise ValueError(f"its first row has {len(first_row)} values, its header {len(header)} columns")
         names = [*header, _SURPLUS]  # a separator may end every row; a value there is one too many
         as_text = {name: str for name in header if name.strip() in texts}
         table = pd.read_csv(_opened(content), header=None, skiprows=1, names=names, dtype=as_text, low_memory=False, **how)
-    except (ValueError, OSError, OverflowError, RecursionError, MemoryError, pd.errors.ParserError) as error:  # EmptyDataError is a ValueError
+    except (ValueError, OSError, OverflowError, RecursionError, MemoryError, csv.Error) as error:  # pandas raises kinds of ValueError
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise Rejected("unreadable_imu", f"{source}: cannot be read as a table ({first})") from error
     surplus = table.pop(_SURPLUS).notna()
@@ -57,6 +61,16 @@ def read_csv_table(content: Path | bytes, texts: Sequence[str], separator: str, 
         raise Rejected("unreadable_imu", f"{source}: row {int(surplus.argmax()) + 2} has more values than its header has columns ({len(header)})")
     table.columns = pd.Index([name.strip() for name in header])
     return table
+
+
+def _first_row(content: Path | bytes, separator: str) -> list[str]:
+    """Cells of the first row below the header that is not empty."""
+    with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as file:
+        file.readline(_LINE_LIMIT)
+        while line := file.readline(_LINE_LIMIT):
+            if line.strip():
+                return next(csv.reader([line.decode("utf-8", "replace").rstrip("\r\n")], delimiter=separator), [])
+    return []
 
 
 def _opened(content: Path | bytes) -> Path | io.BytesIO:

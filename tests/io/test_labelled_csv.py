@@ -187,6 +187,7 @@ def test_degrees_said_to_be_radians_are_noticed(tmp_path: Path) -> None:
         (HEADER + rows(50) + rows(50), "non_monotonic", "time runs backwards 1 times"),
         (HEADER + rows(50, step=0), "non_monotonic", "all 50 samples"),
         (HEADER + rows(10) + "1,2,3,4,5,6,7,8,9,10,11\n", "unreadable_imu", "Expected 9 fields in line 12"),
+        (HEADER + "0,0,0," + rows(10), "unreadable_imu", "its first row has 11 values, its header 8 columns"),
         (HEADER + "0," + rows(10), "unreadable_imu", "row 2 has more values than its header has columns (8)"),
         (HEADER + rows(10, start=10**30), "unreadable_imu", "expected a clock"),
     ],
