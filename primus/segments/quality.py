@@ -12,7 +12,7 @@ from primus.errors import Rejected
 from primus.io.recording import ImuRecording
 from primus.schema import CHANNELS
 
-GRAVITY_SAMPLES = 20_000  # a median over this many samples is exact enough, however long the take
+LOOKED_AT = 20_000  # samples of a recording, evenly taken, that its shares and its median are computed from
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,13 @@ def check_recording(recording: ImuRecording, thresholds: Thresholds) -> None:
     source = recording.source
     if recording.rate_hz < thresholds.min_rate_hz:
         raise Rejected("low_rate", f"{source}: {recording.rate_hz:.2f} Hz; expected at least {thresholds.min_rate_hz:g} Hz")
+    every = max(1, len(recording.accel) // LOOKED_AT)
     for name, values in (("accel", recording.accel), ("gyro", recording.gyro)):
         if values is None:
             continue
+        some = values[::every]
         for first, second in ((0, 1), (0, 2), (1, 2)):
-            a, b = values[:, first], values[:, second]
+            a, b = some[:, first], some[:, second]
             if np.ptp(a) == 0:
                 continue  # a constant axis is `flat_axis`, not a copy
             for sign, word in ((1, "equal"), (-1, "opposite")):
@@ -71,8 +73,7 @@ def check_recording(recording: ImuRecording, thresholds: Thresholds) -> None:
                 if share > thresholds.duplicate_share:
                     axes = f"{name}_{'xyz'[first]} and {name}_{'xyz'[second]}"
                     raise Rejected("duplicate_axis", f"{source}: {axes} are {word} in {share:.0%} of {len(a)} samples")
-    some = recording.accel[:: max(1, len(recording.accel) // GRAVITY_SAMPLES)].astype(np.float64)
-    force = float(np.median(np.linalg.norm(some, axis=1)))
+    force = float(np.median(np.linalg.norm(recording.accel[::every].astype(np.float64), axis=1)))
     if not thresholds.gravity_min <= force <= thresholds.gravity_max:
         raise Rejected(
             "implausible_gravity",
@@ -110,7 +111,10 @@ class SegmentChecks:
         """Keep the runs of one value that last long enough: their first and last stamps."""
         if len(signal) < 2:
             return
-        changes = np.flatnonzero(signal[1:] != signal[:-1]) + 1
+        repeats = signal[1:] == signal[:-1]
+        if not repeats.any() or float(np.diff(self._stamps_ns)[repeats].sum()) <= self._thresholds.flat_s * 1e9:
+            return  # all repeats together last too short a time for one long run
+        changes = np.flatnonzero(~repeats) + 1
         firsts = np.concatenate(([0], changes))
         lasts = np.concatenate((changes, [len(signal)])) - 1
         long = self._stamps_ns[lasts] - self._stamps_ns[firsts] > self._thresholds.flat_s * 1e9

@@ -36,8 +36,8 @@ CUT_BETA = 8.2
 CUT_PHASES = 4096
 GRID_CELLS = 8  # fine-grid cells that one gridding kernel spans
 GRID_BETA = 9.5
-GRID_PHASES = 32768
-GRID_CHUNK = 16384  # samples gridded at a time, so that their weights stay in the processor's cache
+GRID_PHASES = 8192
+GRID_CHUNK = 8192  # samples gridded at a time, so that their weights stay in the processor's cache
 GRID_OVERSAMPLING = 2.3  # samples per fine-grid point from which gridding is used
 NEIGHBOURS = 24
 NOISE = 1e-5
@@ -147,7 +147,10 @@ def _fine_grid(times: Floats, values: Floats, fine_hz: float, source_hz: float, 
 def _regular(times: Floats, grid: Floats, source_hz: float, samples: int) -> NDArray[np.bool_]:
     """Whether every step of the clock among the `samples` samples around each grid point is close to the period."""
     steps = np.diff(times) * source_hz
-    torn = np.concatenate(([0], np.cumsum((steps < REGULAR[0]) | (steps > REGULAR[1]))))
+    irregular = (steps < REGULAR[0]) | (steps > REGULAR[1])
+    if not irregular.any():
+        return np.ones(len(grid), bool)
+    torn = np.concatenate(([0], np.cumsum(irregular)))
     begin = np.clip(np.searchsorted(times, grid) - samples // 2, 0, len(times) - samples)
     return torn[begin + samples - 1] == torn[begin]
 
@@ -170,7 +173,8 @@ def _gridded(times: Floats, values: Floats, grid: Floats, fine_hz: float) -> Flo
     for begin in range(0, len(times), GRID_CHUNK):
         rows = slice(begin, begin + GRID_CHUNK)
         cell = position[rows].astype(np.int32)
-        weights = _grid_table()[((position[rows] - cell) * GRID_PHASES).astype(np.int32)] * widths[rows, None]
+        weights = _grid_table()[((position[rows] - cell) * GRID_PHASES).astype(np.int32)]
+        weights *= widths[rows, None]
         first, last = int(cell[0]), int(cell[-1]) + GRID_CELLS
         columns = (cell[:, None] + (cells - first)).ravel()
         ends = np.arange(0, len(columns) + 1, GRID_CELLS, dtype=np.int32)
