@@ -12,11 +12,12 @@ from primus.io.takes import Activity, Narration
 
 @dataclass(frozen=True)
 class Interval:
-    """One interval [start_s, start_s + window_s) that is to become a segment."""
+    """One interval [start_s, start_s + window_s) that is to become a segment; `members` narrations or activities asked for it."""
 
     start_s: float
     texts: tuple[str, ...] = ()
     label: str | None = None
+    members: int = 1
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def narration_intervals(narrations: Sequence[Narration], window_s: float, begin_
             groups[-1][1].append(text)
         else:
             groups.append((start_ms, [text]))
-    intervals = tuple(Interval(start_ms / 1000, tuple(dict.fromkeys(texts))) for start_ms, texts in groups)
+    intervals = tuple(Interval(start_ms / 1000, tuple(dict.fromkeys(texts)), members=len(texts)) for start_ms, texts in groups)
     return Grid(intervals, tuple(refused), merged=len(wanted) - len(groups))
 
 

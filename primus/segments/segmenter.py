@@ -4,7 +4,7 @@ A function of the take's files and the settings alone, so that its results can b
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -76,8 +76,9 @@ class TakeSegments:
         has_video: per segment, whether the take's video shows it.
         imu: (N, 6, T) float32, row i belongs to intervals[i].
         rejects: intervals and videos refused.
-        facts: `clock`, `n_imu_samples`, `rate_hz`, `duration_s` of the take, counts of narrations (`narrations`, `narrations_filtered`), of merged
-            intervals (`merged`), and, under `repairs`, of what the reader mended.
+        facts: `clock`, `n_imu_samples`, `rate_hz`, `duration_s` of the take; counts of its narrations, of those that are about somebody else
+            (`narrations_other_subject`) and of those in segments (`narrations_used`); of intervals merged into others (`merged`); and, under
+            `repairs`, of what the reader mended.
     """
 
     intervals: tuple[Interval, ...]
@@ -130,7 +131,8 @@ def segment_take(dataset: Dataset, files: FileSet, job: TakeJob, settings: Segme
         "rate_hz": recording.rate_hz,
         "duration_s": end_s if take.duration_s is None else take.duration_s,
         "narrations": len(take.narrations),
-        "narrations_filtered": len(take.narrations) - len(narrations),
+        "narrations_other_subject": len(take.narrations) - len(narrations),
+        "narrations_used": sum(interval.members for interval in kept) if job.policy == "narration" else 0,
         "merged": grid.merged,
         "repairs": dict(recording.notes),
     }
@@ -152,8 +154,7 @@ def _bounds(take: Take, read: TakeImu, period_s: float, slack_s: float) -> tuple
 def _grid(job: TakeJob, narrations: list[Narration], begin_s: float, end_s: float, settings: SegmentSettings) -> Grid:
     if job.policy == "narration":
         grid = narration_intervals(narrations, settings.window_s, begin_s, end_s, settings.merge_s)
-        labelled = tuple(Interval(item.start_s, item.texts, job.take.label) for item in grid.intervals)
-        return Grid(labelled, grid.refused, grid.merged)
+        return replace(grid, intervals=tuple(replace(interval, label=job.take.label) for interval in grid.intervals))
     if job.policy == "labelled":
         return labelled_intervals(job.take.activities, settings.window_s, begin_s, end_s, settings.merge_s, settings.label_share)
     return tile_intervals(settings.window_s, settings.stride_s, begin_s, end_s, job.take.label)
@@ -229,7 +230,7 @@ class CachedSegmenter:
             cache.store(key, {}, {"refused": [refused.reason, refused.detail]})
             raise
         meta = {
-            "intervals": [[item.start_s, list(item.texts), item.label] for item in result.intervals],
+            "intervals": [[item.start_s, list(item.texts), item.label, item.members] for item in result.intervals],
             "has_video": list(result.has_video),
             "rejects": [asdict(reject) for reject in result.rejects],
             "facts": dict(result.facts),
@@ -246,6 +247,6 @@ def _container(name: str) -> str:
 def _restore(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> TakeSegments:
     if "refused" in meta:
         raise Rejected(*meta["refused"])
-    intervals = tuple(Interval(start_s, tuple(texts), label) for start_s, texts, label in meta["intervals"])
+    intervals = tuple(Interval(start_s, tuple(texts), label, members) for start_s, texts, label, members in meta["intervals"])
     rejects = tuple(Reject(**reject) for reject in meta["rejects"])
     return TakeSegments(intervals, tuple(meta["has_video"]), arrays["imu"], rejects, meta["facts"])

@@ -10,6 +10,7 @@ from primus.schema import Reject
 from primus.segments.segmenter import TakeSegments
 from primus.segments.splits import SplitRow
 
+_COUNTED = ("merged", "narrations", "narrations_other_subject", "narrations_used")
 _REPAIRS = ("duplicate_stamps", "invalid_samples", "missing_values")
 """Counted for every data set, also when zero, so that a difference between two runs shows."""
 
@@ -25,24 +26,15 @@ class TakeCounts:
     def add(self, dataset: str, result: TakeSegments) -> None:
         """Count one take that was not refused."""
         facts = result.facts
-        used = facts["narrations"] - facts["narrations_filtered"] if any(interval.texts for interval in result.intervals) else 0
-        outside = sum(reject.reason in ("outside_take", "too_short") for reject in result.rejects) if used else 0
-        self._counts[dataset].update(
-            takes=1,
-            merged_intervals=facts["merged"],
-            narrations=facts["narrations"],
-            narrations_other_subject=facts["narrations_filtered"],
-            narrations_outside=outside,
-        )
+        self._counts[dataset].update({"takes": 1} | {name: facts[name] for name in _COUNTED})
         self._clocks[dataset][facts["clock"]] += 1
         self._repairs[dataset].update(facts["repairs"])
 
     def of(self, dataset: str) -> dict[str, Any]:
         """Nested counts of one data set."""
-        names = ("takes", "merged_intervals", "narrations", "narrations_other_subject", "narrations_outside")
         repairs = Counter(dict.fromkeys(_REPAIRS, 0)) + self._repairs[dataset]
         return {
-            **{name: self._counts[dataset][name] for name in names},
+            **{name: self._counts[dataset][name] for name in ("takes", *_COUNTED)},
             "clock": dict(sorted(self._clocks[dataset].items())),
             "repairs": {name: repairs[name] for name in sorted({*_REPAIRS, *repairs})},
         }

@@ -49,6 +49,7 @@ def test_segments_hold_the_signal_of_their_own_time() -> None:
     assert {interval.label for interval in result.intervals} == {"cook"}
     assert_values(result)
     assert result.facts["merged"] == 1
+    assert result.facts["narrations_used"] == 5
     assert result.facts["clock"] == "timesync"
     assert result.has_video == (False,) * 4
     assert result.rejects == ()
@@ -74,6 +75,7 @@ def test_a_gap_costs_the_segments_that_touch_it() -> None:
     holed = ImuRecording(stamps[keep], whole.recording.accel[keep], whole.recording.gyro[keep], 1000.0, "holed")
     result = run(TAKE, replace(whole, recording=holed))
     assert starts(result) == [0.0, 17.5, 25.0]
+    assert result.facts["narrations_used"] == 3
     assert [(reject.reason, reject.scope, reject.start_s, reject.end_s) for reject in result.rejects] == [("gap", "segment", 6.623, 11.623)]
     assert_values(result)
 
@@ -82,7 +84,7 @@ def test_narrations_of_others_are_left_out_and_counted() -> None:
     take = replace(TAKE, narrations=(Narration(5.0, "O walks by", "O"), Narration(6.0, "C sits", "C"), Narration(15.0, "turns", None)))
     result = run(take, recorded(0.0, 30.0))
     assert [interval.texts for interval in result.intervals] == [("C sits",), ("turns",)]
-    assert (result.facts["narrations"], result.facts["narrations_filtered"]) == (3, 1)
+    assert [result.facts[f"narrations{what}"] for what in ("", "_other_subject", "_used")] == [3, 1, 2]
     assert len(run(take, recorded(0.0, 30.0), subjects=("C", "O", None)).intervals) == 3
     with pytest.raises(Rejected, match="no_text"):
         run(take, recorded(0.0, 30.0), subjects=("O'Neill",))
