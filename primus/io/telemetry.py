@@ -99,8 +99,17 @@ def _parse(path: Path) -> tuple[str, str, list[Mapping[str, Mapping[str, Any]]]]
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit | MemoryError):
             raise
         text = str(error).strip() or type(error).__name__
-        reason = "no_imu" if "Unsupported" in text or "No metadata" in text else "unreadable_imu"
-        raise Rejected(reason, f"{path.name}: telemetry-parser finds no IMU in it ({text})") from error
+        if ("Unsupported" in text or "No metadata" in text) and _is_video(path):
+            raise Rejected("no_imu", f"{path.name}: a video without telemetry that telemetry-parser knows ({text})") from error
+        raise Rejected("unreadable_imu", f"{path.name}: telemetry-parser cannot read it ({text}); the file is truncated or corrupt") from error
+
+
+def _is_video(path: Path) -> bool:
+    try:
+        with av.open(str(path), metadata_errors="replace") as container:
+            return len(container.streams.video) > 0
+    except (av.FFmpegError, OSError, ValueError):
+        return False
 
 
 def _track_times(path: Path, count: int) -> list[float | None]:

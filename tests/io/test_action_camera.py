@@ -193,7 +193,7 @@ def test_insta360(tmp_path: Path, raw: bool) -> None:
         ([{"Accelerometer": sensor([(1, 2, 3)] * 9, unit="furlong", TimestampUs=t)} for t in (0, 9)], "unreadable_imu", "furlong"),
         ([{"Accelerometer": sensor([(1, 2, 3)] * 9, Orientation="XXX", TimestampUs=t)} for t in (0, 9)], "unreadable_imu", "XXX"),
         ([{"Accelerometer": {"Data": [{"x": 1}], "TimestampUs": 0}}], "unreadable_imu", "KeyError"),
-        (OSError("Unsupported file format"), "no_imu", "Unsupported"),
+        (OSError("Unsupported file format"), "unreadable_imu", "Unsupported"),
         (type("PanicException", (BaseException,), {})("Invalid MTRX"), "unreadable_imu", "Invalid MTRX"),
     ],
 )
@@ -219,6 +219,10 @@ def test_a_video_without_telemetry(tmp_path: Path) -> None:
     with pytest.raises(Rejected) as caught:
         read_imu_telemetry(write_clip(tmp_path / "clip.mp4", n=10))
     assert caught.value.reason == "no_imu"
+    (tmp_path / "half.mp4").write_bytes((tmp_path / "clip.mp4").read_bytes()[:900])
+    with pytest.raises(Rejected, match="truncated or corrupt") as caught:
+        read_imu_telemetry(tmp_path / "half.mp4")
+    assert caught.value.reason == "unreadable_imu"
     with pytest.raises(Rejected) as caught:
         read_imu_telemetry(tmp_path / "absent.mp4")
     assert caught.value.reason == "no_imu"
