@@ -209,7 +209,10 @@ def _record(state: TrainingState, measured: dict[str, float], order: EpochOrder,
     progress = state.progress
     row = {"step": float(progress.step), "epoch": progress.step / order.steps_per_epoch, "lr": lr}
     if isinstance(state.objective, PrimusObjective):
-        row |= {"tau_ss": state.objective.tau_ss().item(), "tau_mm": state.objective.tau_mm().item()}
+        used = {"self_supervised": ("tau_ss", state.objective.tau_ss), "multimodal": ("tau_mm", state.objective.tau_mm)}
+        for projection in state.objective.trained_projections:
+            name, temperature = used[projection]
+            row[name] = temperature().item()
     if state.queue is not None:
         row["queue_filled"] = float(len(state.queue))
     row |= {name: total / progress.rows[name] for name, total in progress.sums.items()}

@@ -192,3 +192,16 @@ def test_same_start_for_every_method() -> None:
     assert all(torch.equal(left, right) for left, right in zip(first.parameters(), second.parameters(), strict=True))
     make_encoder(EncoderSettings(), 512, InputContract(), 4)
     assert torch.equal(torch.get_rng_state(), before), "the global generator was used"
+
+
+def test_bfloat16_stays_close_and_keeps_float32_weights(corpus: tuple) -> None:  # type: ignore[type-arg]
+    plain, half = (run(corpus, settings=TrainingSettings(batch_size=16, epochs=3, precision=precision)) for precision in ("float32", "bfloat16"))  # type: ignore[arg-type]
+    assert all(value.dtype == torch.float32 for value in half.last.values())
+    assert half.progress.history[0]["train/total"] == pytest.approx(plain.progress.history[0]["train/total"], rel=0.02)
+    assert any(not torch.equal(value, plain.last[name]) for name, value in half.last.items()), "the precision had no effect"
+
+
+def test_only_temperatures_in_use_are_reported(corpus: tuple) -> None:  # type: ignore[type-arg]
+    row = run(corpus, METHODS["simclr"]).progress.history[0]
+    assert "tau_ss" in row
+    assert "tau_mm" not in row
