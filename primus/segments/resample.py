@@ -39,12 +39,12 @@ GRID_BETA = 9.5
 GRID_PHASES = 8192
 GRID_CHUNK = 8192  # samples gridded at a time, so that their weights stay in the processor's cache
 GRID_OVERSAMPLING = 2.3  # samples per fine-grid point from which gridding is used
-NEIGHBOURS = 24
+NEIGHBOURS = 20
 NOISE = 1e-5
 REGULAR = (0.5, 1.6)  # a step of the clock within these multiples of its period is regular
 EDGE = HALF_FILTER + CUT_TAPS // 2 + 2  # output samples from an end within which `_edge_weights` is used
 EDGE_STOP = 0.6  # near an end the stop band may begin where aliases would meet the pass band
-CHUNK = 4096
+CHUNK = 256  # least-squares systems solved at a time, so that they stay in the processor's cache
 
 
 @dataclass(frozen=True)
