@@ -74,16 +74,17 @@ def _read(archive: zipfile.ZipFile, member: MemberPath, limit: int, source: str)
     where = f"{source}::{name}"
     try:
         stated = archive.getinfo(name)
-        if stated.file_size > allowed or stated.file_size > max(RATIO_FREE, RATIO_LIMIT * stated.compress_size):
-            raise Rejected("unreadable_imu", f"{where} would unpack from {stated.compress_size} to {stated.file_size} bytes; no recording does")
+        sizes = f"({stated.compress_size} to {stated.file_size} bytes); no recording does"
+        if stated.file_size > allowed:
+            raise Rejected("unreadable_imu", f"{where} unpacks to more than {allowed >> 20} MiB {sizes}")
+        if stated.file_size > max(RATIO_FREE, RATIO_LIMIT * stated.compress_size):
+            raise Rejected("unreadable_imu", f"{where} unpacks to more than {RATIO_LIMIT} times its size {sizes}")
         with archive.open(stated) as content:
-            data = content.read(allowed + 1)
+            data = content.read(allowed)  # zipfile ends at the stated size, and then compares the checksum
     except KeyError as error:
         raise Rejected("unreadable_imu", f"{where} is not in the archive") from error
     except _DAMAGE as error:
         raise Rejected("unreadable_imu", f"{where} cannot be unpacked ({type(error).__name__}: {error})") from error
-    if len(data) > allowed:
-        raise Rejected("unreadable_imu", f"{where} unpacks to more than {allowed >> 20} MiB; no recording does")
     if not rest:
         return data
     with _nested(data, where) as inner:
