@@ -26,7 +26,12 @@ setup: $(VENV)/.ready ## create .venv and install the project with its tested ve
 
 demo: $(VENV)/.ready ## the whole pipeline on the simulated corpus, then the summary table
 	@dvc repro
-	@python -m stages.report --show
+	@cat data/demo/report/summary.txt
+	@echo
+	@echo "metrics  metrics/summary.json (dvc metrics show metrics/summary.json), the whole grid in metrics/fewshot.json"
+	@echo "plots    dvc plots show        (needs no network)"
+	@echo "report   data/demo/report/index.html"
+	@echo "next     source .venv/bin/activate && dvc exp run --temp -S loss.lambda_nn=0 && dvc exp show"
 
 test: $(VENV)/.ready ## all tests that need no long proof
 	@pytest -q -m "not slow and not verify"

@@ -79,6 +79,7 @@ def main() -> None:
     )
     with atomic_folder(root / "report") as out:
         (out / "index.html").write_text(report_page(results), encoding="utf-8")
+        (out / "summary.txt").write_text(summary_text(results), encoding="utf-8")
         for name, table in report_tables(results).items():
             write_csv(out / name, table)
     write_json("metrics/summary.json", summary_metrics(results))
