@@ -1,0 +1,1 @@
+"""Measuring frozen encoders: features, episodes, probes, intervals. Imports models, never training."""

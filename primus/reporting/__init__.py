@@ -1,0 +1,1 @@
+"""What people look at: the summary, the report page and the plots."""

@@ -1,0 +1,1 @@
+"""Classifiers fitted on frozen features, batched over episodes."""
