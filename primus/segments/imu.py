@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primus.errors import Rejected
-from primus.io.recording import ImuRecording, sampling_rate_hz
+from primus.io.recording import ImuRecording
 from primus.schema import CHANNELS, Reject
 from primus.segments.resample import Stretch, resample
 
@@ -57,25 +57,30 @@ class Resampler:
             self.stamps_ns, self.excluded_ns = recording.timestamps_ns[finite], recording.timestamps_ns[~finite]
             if len(self.stamps_ns) < 2:
                 raise Rejected("non_finite", f"{recording.source}: {len(self.stamps_ns)} samples with finite values")
-        self.source_hz = sampling_rate_hz(self.stamps_ns)
+        short = steps[steps <= gap_limit_s(1e9 / float(np.median(steps))) * 1e9]  # gaps are no part of the rate
+        self.source_hz = 1e9 / float(short.mean())
         self.limit_s = gap_limit_s(self.source_hz) if self.gap_s is None else self.gap_s
         breaks = np.flatnonzero(np.diff(self.stamps_ns) > self.limit_s * 1e9) + 1
         self.bounds = np.concatenate(([0], breaks, [len(self.stamps_ns)]))
         self.period_ns = math.ceil(1e9 / self.source_hz)
+        output_ns = 1e9 / self.rate_hz
+        self.slack_ns = int(min(self.period_ns, output_ns / 4))
+        self.after_ns = int(min(self.period_ns, output_ns + self.slack_ns))
 
     def refusal(self, start_ns: int, window_s: float) -> tuple[str, str] | None:
         """Reason and detail for which the window from `start_ns` (device clock) cannot be cut, or None.
 
-        A window is covered by a stretch whose samples reach, to one sampling period, from its start to its end; at the recording's end, to its
-        last output.
+        Every output must lie among the samples of one stretch, or next to them: `slack_ns`, a sampling period or a quarter of the output's, outside
+        them. Beside a gap the whole window must: it may reach a sampling period beyond the last sample in front of the gap (`after_ns`).
         """
         end_ns = start_ns + round(window_s * 1e9)
+        last_ns = end_ns - round(1e9 / self.rate_hz)
         first, last = self.stamps_ns[0], self.stamps_ns[-1]
-        if start_ns < first - self.period_ns or end_ns > last + max(self.period_ns, math.ceil(1e9 / self.rate_hz)):
+        if start_ns < first - self.slack_ns or last_ns > last + self.slack_ns:
             return "imu_short", f"samples lie from {(first - start_ns) * 1e-9:.3f} s to {(last - start_ns) * 1e-9:.3f} s of the interval's start"
         stretch = self._stretch_of(start_ns)
         begin, end = self.stamps_ns[self.bounds[stretch]], self.stamps_ns[self.bounds[stretch + 1] - 1]
-        if start_ns < begin - self.period_ns or (end < last and end_ns > end + self.period_ns):
+        if start_ns < begin - self.slack_ns or (end < last and end_ns > end + self.after_ns):
             return "gap", f"no sample for more than {self.limit_s:.3f} s within it"
         if len(self.excluded_ns) and np.searchsorted(self.excluded_ns, start_ns) < np.searchsorted(self.excluded_ns, end_ns):
             return "non_finite", "it holds samples without a finite value"
@@ -93,8 +98,8 @@ class Resampler:
         return stretch.window((start_ns - int(self.stamps_ns[begin])) * 1e-9, samples)
 
     def _stretch_of(self, start_ns: int) -> int:
-        """The stretch that a window from `start_ns` can lie in: the one with samples at, or within a period after, its start."""
-        sample = int(np.searchsorted(self.stamps_ns, start_ns + self.period_ns, side="right")) - 1
+        """The stretch that a window from `start_ns` can lie in: the one with samples before, or just after, its start."""
+        sample = int(np.searchsorted(self.stamps_ns, start_ns + self.slack_ns, side="right")) - 1
         return int(np.searchsorted(self.bounds, max(sample, 0), side="right")) - 1
 
     def _values(self, begin: int, end: int) -> NDArray[np.float64]:

@@ -73,15 +73,15 @@ def _covariance_matrices(times: Floats, bands: Bands) -> Floats:
     return out
 
 
-def local_weights(times: Floats, at: Floats, bands: Bands, noise: float) -> Floats:
+def local_weights(times: Floats, at: Floats, bands: Bands, noise: Floats) -> Floats:
     """Weights (n, m) of the linear least-squares estimate at `at` (n,) of a random signal from its samples at `times` (n, m), any spacing.
 
-    `bands` states the signal's power density, `noise` the variance of white noise on the samples. Each row is scaled to sum to one, so a
-    constant is reproduced exactly.
+    `bands` states the signal's power density, `noise` (n,) the variance of white noise on the samples that each estimate reckons with. Each
+    row is scaled to sum to one, so a constant is reproduced exactly.
     """
     offsets = at[:, None] - times
     between = _covariance_matrices(-offsets, bands)
     diagonal = np.arange(times.shape[1])
-    between[:, diagonal, diagonal] += noise
+    between[:, diagonal, diagonal] += noise[:, None]
     weights = np.linalg.solve(between, covariance(offsets, bands)[..., None])[..., 0]
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float64)

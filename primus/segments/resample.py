@@ -40,8 +40,9 @@ GRID_PHASES = 8192
 GRID_CHUNK = 8192  # samples gridded at a time, so that their weights stay in the processor's cache
 GRID_OVERSAMPLING = 2.3  # samples per fine-grid point from which gridding is used
 NEIGHBOURS = 20
-NOISE = 1e-5
-REGULAR = (0.5, 1.6)  # a step of the clock within these multiples of its period is regular
+NOISE = 1e-5  # of the samples, over the density of the signal, when interpolating between samples on both sides ...
+NOISE_AT_END = 1e-2  # ... and where one side has fewer: with less, what lies above the pass band would be amplified there
+REGULAR = (0.7, 1.4)  # a step of the clock within these multiples of its period is regular
 EDGE = HALF_FILTER + CUT_TAPS // 2 + 2  # output samples from an end within which `_edge_weights` is used
 EDGE_STOP = 0.6  # near an end the stop band may begin where aliases would meet the pass band
 CHUNK = 256  # least-squares systems solved at a time, so that they stay in the processor's cache
@@ -131,12 +132,17 @@ def _fine_grid(times: Floats, values: Floats, fine_hz: float, source_hz: float, 
         whole_kernel = (grid >= border) & (grid <= times[-1] - border)
         reach = 2 * (int(np.ceil(border * source_hz)) + DIFFERENTIATOR_TAPS)
         interpolated = regular & ~(whole_kernel & _regular(times, grid, source_hz, min(reach, len(times))))
-    bands = ((1e6, min(0.5 * rate_hz, 0.25 * source_hz)), (1.0, 0.4 * source_hz))
+    low = min(0.5 * rate_hz, 0.25 * source_hz)
+    strength = 1e6 if low == 0.5 * rate_hz else 1e3  # a clock not faster than the output has no room for a one-sided estimate as sure as that
+    bands = ((strength, low), (1.0, 0.4 * source_hz))
     chosen = np.flatnonzero(interpolated)
-    begins = np.clip(np.searchsorted(times, grid[chosen]) - near // 2, 0, len(times) - near)
+    begins = np.searchsorted(times, grid[chosen]) - near // 2
+    one_sided = (begins < 0) | (begins > len(times) - near)
+    noise = np.where(one_sided, NOISE_AT_END, NOISE) * source_hz
+    begins = np.clip(begins, 0, len(times) - near)
     for at in range(0, len(chosen), CHUNK):
         rows, index = chosen[at : at + CHUNK], begins[at : at + CHUNK, None] + np.arange(near)
-        weights = local_weights(times[index], grid[rows], bands, NOISE * source_hz)
+        weights = local_weights(times[index], grid[rows], bands, noise[at : at + CHUNK])
         fine[rows] = np.einsum("nm,nmc->nc", weights, values[index])
     torn = np.flatnonzero(~regular)
     for channel in range(values.shape[1]) if len(torn) else ():

@@ -107,7 +107,7 @@ def segment_take(dataset: Dataset, files: FileSet, job: TakeJob, settings: Segme
     check_recording(read.recording, settings.thresholds)
     resampler = Resampler(read.recording, settings.rate_hz, settings.thresholds.gap_s)
     checks = SegmentChecks(read.recording, settings.thresholds)
-    begin_s, end_s = _bounds(take, read, resampler.period_ns * 1e-9, settings.slack_s)
+    begin_s, end_s = _bounds(take, read, resampler, settings.slack_s)
     if end_s - begin_s < settings.window_s - 1e-9:
         raise Rejected("too_short", f"{end_s - begin_s:.3f} s for segments of {settings.window_s:g} s")
     grid = _grid(job, narrations, begin_s, end_s, settings)
@@ -139,16 +139,15 @@ def segment_take(dataset: Dataset, files: FileSet, job: TakeJob, settings: Segme
     return TakeSegments(tuple(kept), has_video, imu[: len(kept)], (*rejects, *refused_video), facts)
 
 
-def _bounds(take: Take, read: TakeImu, period_s: float, slack_s: float) -> tuple[float, float]:
+def _bounds(take: Take, read: TakeImu, resampler: Resampler, slack_s: float) -> tuple[float, float]:
     """Seconds of the take that intervals may lie in: the take, drawn in by up to `slack_s` to what the IMU covers."""
     first = (int(read.recording.timestamps_ns[0]) - read.origin_ns) * 1e-9
-    last = (int(read.recording.timestamps_ns[-1]) - read.origin_ns) * 1e-9 + period_s
-    late = first > period_s and (take.duration_s is None or first <= slack_s + period_s)
+    last = (int(read.recording.timestamps_ns[-1]) - read.origin_ns + resampler.after_ns) * 1e-9
+    late = first > resampler.slack_ns * 1e-9 and (take.duration_s is None or first <= slack_s)
     begin = first if late else 0.0
     if take.duration_s is None:
         return begin, last
-    short = take.duration_s - last
-    return begin, last if 0 < short <= slack_s else take.duration_s
+    return begin, last if 0 < take.duration_s - last <= slack_s else take.duration_s
 
 
 def _grid(job: TakeJob, narrations: list[Narration], begin_s: float, end_s: float, settings: SegmentSettings) -> Grid:

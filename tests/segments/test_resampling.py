@@ -107,6 +107,28 @@ def test_a_torn_clock_never_invents_large_values() -> None:
     assert np.abs(imu).max() < 3.0
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    period_ns=st.sampled_from([1_000_000, 1_250_000, 5_000_000, 10_000_000, 40_000_000]),
+    spread=st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]),
+    holes=st.sampled_from([0.0, 0.001, 0.05]),
+    rate_hz=st.sampled_from([25.0, 50.0, 100.0]),
+)
+def test_any_clock_gives_finite_values_of_the_signals_size(seed: int, period_ns: int, spread: float, holes: float, rate_hz: float) -> None:
+    random = np.random.default_rng(seed)
+    count = int(random.integers(2, max(3, 6_000_000_000 // period_ns)))
+    steps = period_ns * random.uniform(1 - spread, 1 + spread, count)
+    steps[random.random(count) < holes] *= random.uniform(2, 40)
+    stamps = np.cumsum(np.maximum(1, np.rint(steps))).astype(np.int64)
+    values = random.uniform(-1, 1, (6, count))
+    starts = np.concatenate(([0.0], random.uniform(-0.1, 6, 5)))
+    imu, rejects = cut(recording(stamps, values), starts, rate_hz, 2.0)
+    assert len(imu) + len(rejects) == len(starts)
+    assert np.isfinite(imu).all()
+    assert not imu.size or np.abs(imu).max() < 6  # at an end, what lies above the pass band may grow, but not without bound
+
+
 def test_resampling_ignores_what_is_far_away() -> None:
     stamps = clock(1000.0, 20.0, "walk")
     random = np.random.default_rng(1)
