@@ -59,7 +59,7 @@ def inspect(
     """Read the IMU of one recording and say what is in it: samples, rate, duration, gravity, stated repairs."""
     import numpy as np
 
-    from primus.io.read_imu import read_imu
+    from primus.io.imu_file import read_imu
 
     recording = read_imu(str(path), stream=stream)
     seconds = float(recording.timestamps_ns[-1] - recording.timestamps_ns[0]) * 1e-9 if len(recording.timestamps_ns) > 1 else 0.0

@@ -79,11 +79,14 @@ def code_digest(module: str) -> str:
     return digest.hexdigest()
 
 
-def file_identity(path: str | Path, name: str) -> str:
-    """Identity of an input file called `name`: its content's sha256 up to 64 MiB, else name, size and modification time."""
+def file_identity(path: str | Path, name: str, largest: int = HASHED_BYTES) -> str:
+    """Identity of an input file called `name`: its content's sha256 up to `largest` bytes, else name, size and modification time.
+
+    Raw recordings keep the default (terabytes are never hashed); what a stage derived is hashed whatever its size, because DVC copies it.
+    """
     path = Path(path)
     status = path.stat()
-    if status.st_size > HASHED_BYTES:
+    if status.st_size > largest:
         return f"{name}|{status.st_size}|{status.st_mtime_ns}"
     with open(path, "rb") as handle:
         return f"{name}|sha256:{hashlib.file_digest(handle, 'sha256').hexdigest()}"

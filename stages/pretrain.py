@@ -72,7 +72,7 @@ def pretrain(name: str, world: World, device: torch.device, settings: PretrainSe
     splits = read_table(root / "segments" / "splits.parquet")
     inputs = InputContract(rate_hz=float(attributes["rate_hz"]), window_s=float(attributes["window_s"]))
     files = [*embeddings.values(), *(root / "segments" / file for file in SEGMENT_FILES)]
-    pretraining = Pretraining(method, settings, data, inputs, tuple(file_identity(path, path.name) for path in files), threads)
+    pretraining = Pretraining(method, settings, data, inputs, tuple(file_identity(path, path.name, largest=sys.maxsize) for path in files), threads)
 
     folds = sorted(splits["fold"].unique().tolist())
     rows = {fold: split_rows(table, splits, fold) for fold in folds}

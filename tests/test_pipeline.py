@@ -54,7 +54,7 @@ def test_metrics_and_plots_are_committed_files() -> None:
         for kind in ("metrics", "plots"):
             for entry in body.get(kind, []):
                 assert isinstance(entry, dict), f"{name}: {entry} must say cache: false"
-                (path, options), = entry.items()
+                path, options = next(iter(entry.items()))
                 assert path.startswith("metrics/"), f"{name}: {path} lies outside metrics/"
                 assert options.get("cache") is False, f"{name}: {path} must say cache: false"
 

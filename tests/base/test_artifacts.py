@@ -79,7 +79,13 @@ def test_unwritable_folder_is_a_user_error(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_removed_and_a_living_ones_is_kept(tmp_path: Path) -> None:
-    code = "import os, sys; from primus.artifacts import atomic_folder\nwith atomic_folder(sys.argv[1]) as f:\n (f / 'big').write_text('x'); os._exit(9)"
+    code = """
+import os, sys
+from primus.artifacts import atomic_folder
+with atomic_folder(sys.argv[1]) as folder:
+    (folder / "big").write_text("x")
+    os._exit(9)
+"""
     target = tmp_path / "raw"
     subprocess.run([sys.executable, "-c", code, str(target)], check=False)
     (left,) = tmp_path.iterdir()

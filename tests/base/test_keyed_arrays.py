@@ -37,9 +37,13 @@ def test_streaming_equals_writing_at_once(tmp_path: Path) -> None:
 
 
 def test_a_writer_that_dies_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), KeyedWriter(tmp_path / "x.h5", {"x": ((), "<f4")}, {}) as writer:
-        writer.append(["a"], {"x": np.zeros(1, np.float32)})
-        raise RuntimeError("died")
+    def dies() -> None:
+        with KeyedWriter(tmp_path / "x.h5", {"x": ((), "<f4")}, {}) as writer:
+            writer.append(["a"], {"x": np.zeros(1, np.float32)})
+            raise RuntimeError("died")
+
+    with pytest.raises(RuntimeError):
+        dies()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -51,11 +51,11 @@ def test_wrong_profile(copy: Workshop) -> None:
 
 
 def test_params_typo(copy: Workshop) -> None:
-    fails(copy, "loss.lamda_nn", "did you mean 'lambda_nn'", stage="pretrain primus", settings={"lambda_nn:": "lamda_nn:"})
+    fails(copy, "loss.lamda_nn", "did you mean 'lambda_nn'", stage="pretrain primus", settings={"  lambda_nn: null": "  lamda_nn: 1.0"})
 
 
 def test_negative_weight(copy: Workshop) -> None:
-    fails(copy, "lambda_nn", "-1", stage="pretrain primus", settings={"lambda_nn: 1.0": "lambda_nn: -1.0"})
+    fails(copy, "lambda_nn", "-1", stage="pretrain primus", settings={"  lambda_nn: null": "  lambda_nn: -1.0"})
 
 
 def test_all_takes_refused(copy: Workshop) -> None:
