@@ -27,7 +27,7 @@ def represented(encoder: ImuEncoder, folder: Path) -> str:
     return str(name)
 
 
-def encode(model: Path, imu: KeyedArrays, keys: list[str], target: Path, method: str) -> int:
+def encode(model: Path, imu: KeyedArrays, keys: list[str], target: Path, method: str, threads: int) -> int:
     """Write the features of segments `keys` under the encoder in folder `model`; returns the number of rows."""
     named = MODEL.fullmatch(model.name)
     if named is None:
@@ -49,7 +49,7 @@ def encode(model: Path, imu: KeyedArrays, keys: list[str], target: Path, method:
         "fold": int(named["fold"] or 0),
         "representation": represented(encoder, model),
     }
-    batches = encode_batches(encoder, lambda start, stop: windows[positions[start:stop]], len(keys))
+    batches = encode_batches(encoder, lambda start, stop: windows[positions[start:stop]], len(keys), threads)
     written = 0
     with KeyedWriter(target, {name: ((width,), "float32") for name, width in widths.items()}, attrs) as writer:
         for batch in batches:
@@ -62,7 +62,8 @@ def encode(model: Path, imu: KeyedArrays, keys: list[str], target: Path, method:
 @stage("features")
 def main(method: Annotated[str, typer.Argument(help="a name under `methods` in params.yaml")]) -> None:
     """Encode every probe segment with every encoder (seed, fold) of METHOD."""
-    torch.set_num_threads(int(load_value("compute.threads")))
+    threads = int(load_value("compute.threads"))
+    torch.set_num_threads(1)  # each batch is encoded on one core, `threads` of them at a time
     root = Path("data") / profile_name()
     models, log = root / "models" / method, StageLog("features")
     folders = sorted(path for path in models.glob("seed*") if path.is_dir()) if models.is_dir() else []
@@ -78,7 +79,7 @@ def main(method: Annotated[str, typer.Argument(help="a name under `methods` in p
             raise UserError(f"{root}/segments/segments.parquet has no probe segment; give a data set of the profile the purpose 'probe'")
         with KeyedArrays(root / "segments" / "imu.h5") as imu:
             for folder in progress(folders, f"features {method}", unit="model"):
-                count = encode(folder, imu, keys, out / f"{folder.name}.h5", method)
+                count = encode(folder, imu, keys, out / f"{folder.name}.h5", method, threads)
                 log.event("encoded", method=method, model=folder.name, segments=count)
     print(f"{method}: {len(keys)} segments under {len(folders)} encoder(s)")
 

@@ -89,7 +89,10 @@ class Job:
     def run(self, probe: Probe, params: FewShotParams) -> list[Scored]:
         """Fit and score all episodes and sizes."""
         pool, test = (self.file.rows(self.representation, table["segment_id"].tolist()) for table in (self.task.pool, self.task.test))
-        return score_task(self.task, pool, test, episodes=self.episodes, shots=params.shots, probe=probe, standardise=params.standardise)
+        try:
+            return score_task(self.task, pool, test, episodes=self.episodes, shots=params.shots, probe=probe, standardise=params.standardise)
+        except ArithmeticError as error:
+            raise UserError(f"{self.method} on {self.task.dataset}: {error}; lower fewshot.c") from None
 
 
 def jobs_of(task: Task, files: Mapping[str, list[KeyedArrays]], params: FewShotParams) -> Iterator[Job]:

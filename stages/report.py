@@ -51,6 +51,12 @@ def curves_of(method: str) -> pd.DataFrame:
         raise UserError(f"{path} does not exist; run `dvc repro pretrain@{method}`") from None
 
 
+def encoder_weights(profile: str) -> str:
+    """Weights of the frozen video and text encoder: the value in `embed`, else the profile's."""
+    own = load_value("embed.encoder.weights")
+    return str(load_value(f"profiles.{profile}.embed.encoder.weights") if own is None else own)
+
+
 @stage("report")
 def main() -> None:
     """Read the results of this profile, write the report, print the table."""
@@ -65,6 +71,7 @@ def main() -> None:
     results = Results(
         profile=profile,
         simulated=load_value(f"profiles.{profile}.corpus") == "simulation",
+        random_embeddings=encoder_weights(profile) == "fixed-random",
         headline=params.headline_shots,
         reference=params.reference,
         scores=tables["scores"],

@@ -44,17 +44,18 @@ def curves_chart(
     x_title: str,
     y_title: str,
     x_ticks: Sequence[float],
+    x_range: tuple[float, float],
     log_x: bool,
     y_range: tuple[float, float],
     percent: bool,
     reference: tuple[str, float] | None = None,
 ) -> str:
     """Lines with confidence bands; `reference` is a named horizontal line (chance)."""
-    xs = [math.log(x) if log_x else x for x in x_ticks]
-    span = (xs[-1] - xs[0]) or 1.0
+    start, end = (math.log(x) if log_x else x for x in x_range)
+    span = (end - start) or 1.0
 
     def px(x: float) -> float:
-        return LEFT + 8 + ((math.log(x) if log_x else x) - xs[0]) / span * (WIDTH - LEFT - RIGHT - 16)
+        return LEFT + 8 + ((math.log(x) if log_x else x) - start) / span * (WIDTH - LEFT - RIGHT - 16)
 
     def py(y: float) -> float:
         inside = min(max((y - y_range[0]) / ((y_range[1] - y_range[0]) or 1.0), 0.0), 1.0)

@@ -42,6 +42,7 @@ class Results:
     Attributes:
         profile: name of the profile.
         simulated: whether the corpus is a simulation.
+        random_embeddings: whether the frozen video and text encoder is the demo's untrained one.
         headline: number of shots the summary is about.
         reference: the method that gains are measured against.
         scores: one row per data set, method, representation and number of shots (`evaluation.tables.score_table`).
@@ -57,6 +58,7 @@ class Results:
 
     profile: str
     simulated: bool
+    random_embeddings: bool
     headline: int
     reference: str
     scores: pd.DataFrame

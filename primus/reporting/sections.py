@@ -4,11 +4,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from primus.reporting.charts import Curve, curves_chart, intervals_chart, legend, matrix_chart
+from primus.reporting.charts import Curve, curves_chart, intervals_chart, legend, matrix_chart, nice_ticks
 from primus.reporting.html import beside, escape, paragraph, section, table
 from primus.reporting.palette import looks
 from primus.reporting.results import Results, interval_at
 from primus.reporting.words import percent, points, size_of
+from primus.schema import REASONS
 
 LOSS_PREFIX = {"train": "training", "val": "validation"}
 
@@ -48,6 +49,7 @@ def efficiency(results: Results) -> str:
             x_title="labelled segments per class (log scale)",
             y_title="accuracy",
             x_ticks=results.shots,
+            x_range=(results.shots[0], results.shots[-1]),
             log_x=True,
             y_range=span,
             percent=True,
@@ -134,14 +136,14 @@ def pretraining(results: Results) -> str:
                 rows.append([f"{method}, {LOSS_PREFIX[part]}", f"{mean.iloc[0]:.3f}", f"{mean.min():.3f}", f"{mean.iloc[-1]:.3f}"])
         lowest, highest = min(min(curve.y) for curve in curves), max(max(curve.y) for curve in curves)
         last = max(max(curve.x) for curve in curves)
-        first = min(min(curve.x) for curve in curves)
         drawing = curves_chart(
             f"Loss of {method}",
             f"From {curves[0].y[0]:.2f} to {curves[0].y[-1]:.2f} over {last:.0f} steps",
             curves,
             x_title="optimiser step",
             y_title="total loss",
-            x_ticks=[first, *(tick for tick in (round(first + (last - first) * part) for part in (0.25, 0.5, 0.75)) if first < tick < last), last],
+            x_ticks=nice_ticks(0, last, 6),
+            x_range=(0, last),
             log_x=False,
             y_range=(lowest - 0.05 * (highest - lowest), highest + 0.05 * (highest - lowest)),
             percent=False,
@@ -157,11 +159,36 @@ def pretraining(results: Results) -> str:
     return section("Pretraining", paragraph(words), keys, beside(*drawings), numbers)
 
 
+COUNTS = {
+    "takes": "takes used",
+    "participants": "participants",
+    "segments": "segments",
+    "purpose.pretrain": "for pretraining",
+    "purpose.probe": "labelled, for the probe",
+    "segments_with_video": "with video",
+    "segments_with_text": "with text",
+}
+"""Counts of the segment stage that the report shows per data set, with their names in words."""
+
+
 def corpus(results: Results) -> str:
-    """What the segment stage counted, as it stands in its metrics."""
-    rows = [[name, f"{value:g}" if isinstance(value, float) else str(value)] for name, value in flat(results.segments)]
-    words = "Counts of the segment stage: segments by data set and purpose, and everything that was refused, by reason."
-    return section("The corpus", paragraph(words), table("Segments and rejects", ["what", "count"], rows)) if rows else ""
+    """What the segment stage kept per data set, and what it refused by reason."""
+    counted: Mapping[str, Any] = results.segments.get("datasets", {})
+    if not counted:
+        return ""
+    found = {name: dict(flat(numbers)) for name, numbers in counted.items()}
+    kept = [[words, *(str(numbers.get(key, 0)) for numbers in found.values())] for key, words in COUNTS.items()]
+    refusals = sorted({key for numbers in found.values() for key in numbers if key.startswith("rejects.")})
+    refused = []
+    for key in refusals:
+        _, scope, reason = key.split(".")
+        refused.append([f"{reason} ({scope})", *(str(numbers.get(key, 0)) for numbers in found.values()), REASONS.get(reason, "")])
+    words = (
+        "What the raw recordings gave, and everything that was refused: a refused segment costs itself, a refused take or video no more than that."
+    )
+    tables = [table("Kept", ["", *found], kept)]
+    tables += [table("Refused", ["reason (scope)", *found, "meaning"], refused)] if refused else []
+    return section("The corpus", paragraph(words), *tables)
 
 
 def flat(tree: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:

@@ -8,6 +8,11 @@ SIMULATED = (
     "not that the method does: nothing about real people can be concluded from them."
 )
 
+RANDOM_EMBEDDINGS = (
+    "The frozen video and text embeddings come from an untrained random network: what multimodal pretraining gains or loses here "
+    "says nothing about pretraining with CLIP."
+)
+
 
 def percent(value: Interval) -> str:
     """`61.2 [57.0, 65.1]`, in percent."""
@@ -29,6 +34,8 @@ def size_of(results: Results, dataset: str) -> str:
 def caveats(results: Results) -> list[str]:
     """What a reader must know before believing an interval or comparing columns."""
     found = []
+    if results.random_embeddings and not results.simulated:
+        found.append(RANDOM_EMBEDDINGS)
     if results.seeds == 1:
         found.append("One pretraining seed: the intervals do not contain the variation between pretraining runs.")
     few = [name for name, facts in results.datasets.items() if facts.participants < FEW_PARTICIPANTS]

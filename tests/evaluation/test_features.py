@@ -13,8 +13,8 @@ def windows() -> np.ndarray:
     return generator(0, "imu").normal(size=(BATCH + 3, 6, 250)).astype(np.float32)
 
 
-def encode(encoder: ImuEncoder, windows: np.ndarray) -> dict[str, np.ndarray]:
-    batches = list(encode_batches(encoder, lambda start, stop: windows[start:stop], len(windows)))
+def encode(encoder: ImuEncoder, windows: np.ndarray, threads: int = 1) -> dict[str, np.ndarray]:
+    batches = list(encode_batches(encoder, lambda start, stop: windows[start:stop], len(windows), threads))
     assert [len(batch["feature"]) for batch in batches] == [BATCH, 3]
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
@@ -30,8 +30,8 @@ def test_every_representation_equals_the_encoder_called_directly_in_eval_mode(wi
     for name, value in zip(direct._fields, direct, strict=True):
         assert found[name].dtype == np.float32
         np.testing.assert_allclose(found[name], value.numpy(), atol=1e-5)
-    again = encode(encoder, windows)
-    assert all(np.array_equal(found[name], again[name]) for name in found)
+    again = encode(encoder, windows, threads=3)
+    assert all(np.array_equal(found[name], again[name]) for name in found), "the number of threads must not matter"
 
 
 def test_a_model_without_heads_has_only_features(windows: np.ndarray) -> None:

@@ -22,7 +22,8 @@ CLASSES = ("<climb> & rest", "cook", "dance")
 PARAMS = {
     "data": "small",
     "preset": "ours",
-    "profiles": {"small": {"corpus": "simulation"}},
+    "profiles": {"small": {"corpus": "simulation", "embed": {"encoder": {"weights": "fixed-random"}}}},
+    "embed": {"encoder": {"weights": None}},
     "presets": {"ours": {}},
     "compute": {"threads": 1},
     "methods": {"primus": {"section": "loss"}, "imu2clip": {"section": "loss"}, "random": {"section": "loss"}},
@@ -88,7 +89,7 @@ def build(root: Path) -> None:
         steps = [(step, step / 10, f"{part}/total", 5.0 - step / 100, 0, 0) for step in (0, 50, 100) for part in ("train", "val")]
         table = pd.DataFrame(steps if method == "primus" else [], columns=["step", "epoch", "term", "value", "seed", "fold"])
         write_csv(root / "metrics" / "plots" / f"pretrain_{method}.csv", table)
-    write_json(root / "metrics" / "segment.json", {"segments": {"kitchen": {"probe": 72}}, "rejects": {"gap": 2}})
+    write_json(root / "metrics" / "segment.json", {"datasets": {"kitchen": {"segments": 72, "rejects": {"segment": {"gap": 2}}}}})
 
 
 RunStage = Callable[..., subprocess.CompletedProcess[str]]

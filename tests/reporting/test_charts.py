@@ -31,7 +31,15 @@ def test_charts_are_well_formed_and_place_points_where_they_belong() -> None:
         Curve("primus", seen["primus"], [1, 10, 100], [0.2, 0.4, 0.6], [0.1, 0.3, 0.5], [0.3, 0.5, 0.7], [False, False, True]),
         Curve("random", seen["random"], [1, 10, 100], [0.2, 0.2, 0.2]),
     ]
-    options = {"x_title": "shots", "y_title": "accuracy", "x_ticks": [1, 10, 100], "log_x": True, "y_range": (0.0, 1.0), "percent": True}
+    options = {
+        "x_title": "shots",
+        "y_title": "accuracy",
+        "x_ticks": [1, 10, 100],
+        "x_range": (1, 100),
+        "log_x": True,
+        "y_range": (0.0, 1.0),
+        "percent": True,
+    }
     tree = ET.fromstring(curves_chart("t", "d", curves, reference=("chance", 0.125), **options))  # type: ignore[arg-type]
     points = list(tree.iter("circle"))
     x = [float(node.attrib["cx"]) for node in points]

@@ -92,6 +92,7 @@ def test_the_page_is_self_contained_escaped_and_described(finished: Finished) ->
     assert "&lt;climb&gt; &amp; rest" in page
     assert "<climb>" not in page
     assert 'class="banner"' in page
+    assert "gap (segment)" in page
     figures = re.findall(r"<svg viewBox[^>]*class=\"figure\".*?</svg>", page, flags=re.S)
     assert len(figures) >= 7
     for figure in figures:
@@ -102,15 +103,17 @@ def test_the_page_is_self_contained_escaped_and_described(finished: Finished) ->
         assert tree[1].tag == "desc"
         assert "nan" not in figure
     assert sorted(path.name for path in (finished[0] / "data/small/report").iterdir()) == [
-        "confusion.csv", "differences.csv", "index.html", "scores.csv",
+        "confusion.csv", "differences.csv", "index.html", "scores.csv", "summary.txt",
     ]  # fmt: skip
 
 
 def test_a_real_corpus_has_no_banner(copy_of: Callable[[], Path], run_stage: RunStage) -> None:
     root = copy_of()
-    edit(root, profiles={"small": {"corpus": "real"}})
+    edit(root, profiles={"small": {"corpus": "recordings"}}, embed={"encoder": {"weights": "openai"}})
     assert run_stage(root, "stages.report").returncode == 0
-    assert 'class="banner"' not in (root / "data/small/report/index.html").read_text()
+    page = (root / "data/small/report/index.html").read_text()
+    assert 'class="banner"' not in page
+    assert "untrained random network" not in page
     assert json.loads((root / "metrics/summary.json").read_text())["corpus"] == "real"
 
 

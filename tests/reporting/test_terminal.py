@@ -39,6 +39,7 @@ def results(shots: tuple[int, ...] = (1, 2, 5, 10, 20, 50), participants: int = 
     return Results(
         profile="demo",
         simulated=True,
+        random_embeddings=True,
         headline=20,
         reference="random",
         scores=pd.DataFrame(scores),
@@ -70,6 +71,7 @@ def test_text_fits_eighty_columns_and_says_what_it_must() -> None:
 def test_caveats_go_when_their_cause_goes() -> None:
     text = summary_text(dataclasses.replace(results(participants=12, seeds=3, shots=(1, 20)), simulated=False))
     assert "SIMULATED" not in text
+    assert "untrained random network" in " ".join(text.split()), "real recordings with the demo's frozen encoder"
     assert "Fewer than" not in text
     assert "One pretraining seed" not in text
     assert "marked" not in text

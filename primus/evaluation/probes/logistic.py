@@ -55,39 +55,51 @@ class LogisticProbe:
         centred = (shots.features - centre) * shots.weights[..., None]
         rotated, axes = principal_axes(centred)
         theta, objective, gap = self._newton(rotated, shots, counts)
-        weights = axes @ theta[:, :-1]
-        intercepts = theta[:, -1] - (centre @ weights)[:, 0]
+        weights = axes @ theta[..., :-1].transpose(1, 2)
+        intercepts = theta[..., -1] - (centre @ weights)[:, 0]
         return Solution(weights, intercepts, objective, gap)
 
     def _newton(self, rotated: Tensor, shots: ShotBatch, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Minimise over theta (B, r + 1, K); its last row is the intercept."""
-        target = shots.one_hot()
+        """Minimise over theta (B, K, r + 1); its last column is the intercept.
+
+        Classes come before rows throughout: with few classes, products of that shape read the data several times faster than their
+        transposes. Search directions are found in float32, objective and gradient in float64: the tolerance is that of the gradient.
+        """
+        target = shots.one_hot().transpose(1, 2)  # (B, K, n)
         batch, rows, _ = rotated.shape
-        data = torch.cat([rotated, rotated.new_ones(batch, rows, 1)], dim=2)
-        squared, transposed = data.square(), data.transpose(1, 2)
-        share = (shots.weights / counts[:, None])[..., None]  # (B, n, 1): weight of a row in the mean loss
-        ridge = 1 / (self.c * counts)  # (B,): the objective is strongly convex with this modulus
-        penalty = ridge[:, None, None].expand(batch, data.shape[2], 1).clone()
-        penalty[:, -1] = 0
+        data = torch.cat([rotated, rotated.new_ones(batch, rows, 1)], dim=2)  # (B, n, r + 1)
+        across = data.transpose(1, 2).contiguous()
+        squared, coarse = data.square(), (data.float(), across.float())
+        share = (shots.weights / counts[:, None])[:, None, :]  # (B, 1, n): weight of a row in the mean loss
+        ridge = 1 / (self.c * counts)  # (B,): the objective is strongly convex in the weights with this modulus
+        penalty = ridge[:, None, None].expand(batch, 1, data.shape[2]).clone()
+        penalty[..., -1] = 0
 
         def objective(theta: Tensor) -> tuple[Tensor, Tensor]:
-            log_p = torch.log_softmax(data @ theta, dim=2)
+            log_p = torch.log_softmax(theta @ across, dim=1)
             loss = -(log_p * target * share).sum(dim=(1, 2)) + 0.5 * (penalty * theta.square()).sum(dim=(1, 2))
             return loss, log_p.exp()
 
-        theta = data.new_zeros(batch, data.shape[2], shots.classes)
+        theta = data.new_zeros(batch, shots.classes, data.shape[2])
         value, p = objective(theta)
         for _ in range(self.steps):
-            gradient = transposed @ ((p - target) * share) + penalty * theta
+            gradient = ((p - target) * share) @ data + penalty * theta
             size = gradient.flatten(1).norm(dim=1)
             gap = size.square() / (2 * ridge)
             active = gap > self.gap
             if not active.any():
                 return theta, value, gap
-            curvature = squared.transpose(1, 2) @ (p * (1 - p) * share) + penalty
+            curvature = (p * (1 - p) * share) @ squared + penalty
             step = _conjugate_gradients(
-                data, transposed, p, share, penalty, gradient, curvature.clamp_min(1e-12), tolerance=size.sqrt().clamp_max(0.25) * size, active=active
-            )
+                *coarse,
+                p.float(),
+                share.float(),
+                penalty.float(),
+                gradient.float(),
+                curvature.clamp_min(1e-12).float(),
+                tolerance=(size.sqrt().clamp_max(0.25) * size).float(),
+                active=active,
+            ).double()
             slope = (gradient * step).sum(dim=(1, 2))
             theta, value, p = _line_search(objective, theta, step, value, p, slope=slope, active=active)
         raise ArithmeticError(
@@ -110,7 +122,7 @@ def principal_axes(centred: Tensor) -> tuple[Tensor, Tensor]:
 
 def _conjugate_gradients(
     data: Tensor,
-    transposed: Tensor,
+    across: Tensor,
     p: Tensor,
     share: Tensor,
     penalty: Tensor,
@@ -120,16 +132,19 @@ def _conjugate_gradients(
     tolerance: Tensor,
     active: Tensor,
 ) -> Tensor:
-    """Approximately solve  Hessian @ step = -gradient  for every active problem; inactive ones get a zero step."""
+    """Approximately solve  Hessian @ step = -gradient  for every active problem; inactive ones get a zero step.
+
+    `data` is (B, n, r), `across` its transpose laid out contiguously, `p` (B, K, n), `gradient` and the result (B, K, r).
+    """
     weighted = p * share
     step = torch.zeros_like(gradient)
     residual = -gradient
     search = residual / preconditioner
     product = (residual * search).sum(dim=(1, 2))
-    for _ in range(4 * gradient.shape[1]):
-        image = data @ search
-        image = weighted * (image - (p * image).sum(dim=2, keepdim=True))
-        image = transposed @ image + penalty * search
+    for _ in range(4 * gradient.shape[2]):
+        image = search @ across
+        image = weighted * (image - (p * image).sum(dim=1, keepdim=True))
+        image = image @ data + penalty * search
         bend = (search * image).sum(dim=(1, 2))
         active = active & (bend > 0)  # a direction without curvature: only the common shift of all intercepts has none
         length = torch.where(active, product / torch.where(active, bend, 1.0), 0.0)[:, None, None]
