@@ -14,6 +14,7 @@ from primus.segments.resample import Stretch, resample
 GAP_PERIODS = 25
 GAP_MIN_S = 0.05
 GAP_MAX_S = 0.3
+LOOKED_AT = 20_000  # steps of the clock, evenly taken, that its usual step is the median of
 
 
 def gap_limit_s(rate_hz: float) -> float:
@@ -45,8 +46,7 @@ class Resampler:
             raise Rejected("no_imu", f"{recording.source}: {len(recording.timestamps_ns)} samples")
         if recording.gyro is None:
             raise Rejected("missing_axis", f"{recording.source}: no gyroscope, and a segment has six channels ({', '.join(CHANNELS)})")
-        steps = np.diff(recording.timestamps_ns)
-        if steps.min() <= 0:
+        if (steps := np.diff(recording.timestamps_ns)).min() <= 0:
             raise Rejected("non_monotonic", f"{recording.source}: time stands still or runs backwards after sample {int(np.argmin(steps > 0))}")
         self.stamps_ns: NDArray[np.int64] = recording.timestamps_ns
         self.excluded_ns: NDArray[np.int64] = recording.timestamps_ns[:0]
@@ -57,10 +57,12 @@ class Resampler:
             self.stamps_ns, self.excluded_ns = recording.timestamps_ns[finite], recording.timestamps_ns[~finite]
             if len(self.stamps_ns) < 2:
                 raise Rejected("non_finite", f"{recording.source}: {len(self.stamps_ns)} samples with finite values")
-        short = steps[steps <= gap_limit_s(1e9 / float(np.median(steps))) * 1e9]  # gaps are no part of the rate
-        self.source_hz = 1e9 / float(short.mean())
+        steps = np.diff(self.stamps_ns)
+        usual = float(np.median(steps[:: max(1, len(steps) // LOOKED_AT)]))
+        gaps = steps > gap_limit_s(1e9 / usual) * 1e9  # they are no part of the rate
+        self.source_hz = (len(steps) - int(gaps.sum())) * 1e9 / float((self.stamps_ns[-1] - self.stamps_ns[0]) - steps[gaps].sum())
         self.limit_s = gap_limit_s(self.source_hz) if self.gap_s is None else self.gap_s
-        breaks = np.flatnonzero(np.diff(self.stamps_ns) > self.limit_s * 1e9) + 1
+        breaks = np.flatnonzero(steps > self.limit_s * 1e9) + 1
         self.bounds = np.concatenate(([0], breaks, [len(self.stamps_ns)]))
         self.period_ns = math.ceil(1e9 / self.source_hz)
         output_ns = 1e9 / self.rate_hz
@@ -102,12 +104,11 @@ class Resampler:
         sample = int(np.searchsorted(self.stamps_ns, start_ns + self.slack_ns, side="right")) - 1
         return int(np.searchsorted(self.bounds, max(sample, 0), side="right")) - 1
 
-    def _values(self, begin: int, end: int) -> NDArray[np.float64]:
+    def _values(self, begin: int, end: int) -> NDArray[np.floating]:
+        """Channels of a stretch (n, 6), of the recording's own precision."""
         assert self.recording.gyro is not None
         rows = slice(begin, end) if self._rows is None else self._rows[begin:end]
-        values = np.empty((end - begin, len(CHANNELS)))
-        values[:, :3], values[:, 3:] = self.recording.accel[rows], self.recording.gyro[rows]
-        return values
+        return np.concatenate((self.recording.accel[rows], self.recording.gyro[rows]), axis=1)
 
 
 def cut(

@@ -12,9 +12,12 @@ Floats = NDArray[np.float64]
 Bands = tuple[tuple[float, float], ...]
 """(power density, upper edge) pairs of a process whose density is their sum."""
 
-DIFFERENTIATOR_TAPS = 12
-DIFFERENTIATOR_BAND = 0.78
-"""Share of the Nyquist band in which the differentiator is exact to 1e-3, and to 1e-6 in the lower two thirds of it."""
+DIFFERENTIATOR_TAPS = 10
+DIFFERENTIATOR_BAND = 0.75
+"""Share of the Nyquist band in which the differentiator is exact, to 2e-3 at its edge and to 1e-6 in its lower two thirds."""
+
+SPLINES_PER_CELL = 8
+BETWEEN_WEIGHT = 0.3
 
 
 def windowed_sinc(offsets: Floats, cutoff: float, half_width: float, beta: float) -> Floats:
@@ -22,6 +25,39 @@ def windowed_sinc(offsets: Floats, cutoff: float, half_width: float, beta: float
     inside = 1.0 - (offsets / half_width) ** 2
     window = np.i0(beta * np.sqrt(np.maximum(inside, 0.0))) / np.i0(beta)
     return np.where(inside > 0, 2 * cutoff * np.sinc(2 * cutoff * offsets) * window, 0.0)
+
+
+def _cubic_spline(x: Floats) -> Floats:
+    """The cubic B-spline, which lives on |x| < 2."""
+    x = np.abs(x)
+    return np.where(x < 1, 2 / 3 - x**2 + x**3 / 2, np.maximum(2 - x, 0) ** 3 / 6)
+
+
+@cache
+def gridding_table(cells: int, band: float, phases: int) -> Floats:
+    """Weights (phases, cells) with which a sample between two grid points enters the `cells` points around it; grid step one.
+
+    The kernel is the sum of cubic B-splines whose spectrum is, in the least-squares sense, one up to `band` and zero within `band` of every
+    multiple of the grid's rate, which is what would alias into the band; with less weight, zero beyond, where a jittered clock would mix it in. For
+    6 cells and an eighth of the rate it is within 82 dB of one, and 71 and 68 dB down.
+    """
+    centres = np.arange((cells // 2) * SPLINES_PER_CELL - 1) / SPLINES_PER_CELL
+    passed = np.linspace(0, band, 30)
+    stopped = np.concatenate([np.linspace(multiple - band, multiple + band, 24) for multiple in range(1, 14)])
+    between = np.concatenate([np.linspace(multiple + band, multiple + 1 - band, 40) for multiple in range(1, 14)])
+    frequency = np.concatenate([passed, stopped, between])
+    spectrum = 2 * np.cos(2 * np.pi * frequency[:, None] * centres) * (np.sinc(frequency / SPLINES_PER_CELL) ** 4)[:, None] / SPLINES_PER_CELL
+    spectrum[:, 0] /= 2
+    spectrum[len(passed) + len(stopped) :] *= BETWEEN_WEIGHT
+    wanted = (np.arange(len(frequency)) < len(passed)).astype(np.float64)
+    heights = np.linalg.lstsq(spectrum, wanted, rcond=None)[0]
+    heights[0] /= 2  # both halves hold the central spline
+    offsets = ((np.arange(phases) + 0.5) / phases)[:, None] - (np.arange(cells) - (cells // 2 - 1))
+    table = np.zeros_like(offsets)
+    for centre, height in zip(centres, heights, strict=True):
+        for side in (centre, -centre):
+            table += height * _cubic_spline((offsets - side) * SPLINES_PER_CELL)
+    return table
 
 
 @cache

@@ -22,7 +22,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from scipy import sparse
 
-from primus.segments.kernels import DIFFERENTIATOR_TAPS, Floats, covariance, local_weights, sample_widths, windowed_sinc
+from primus.segments.kernels import DIFFERENTIATOR_TAPS, Floats, covariance, gridding_table, local_weights, sample_widths, windowed_sinc
 
 PASS = 0.42
 """Upper edge of the pass band, as a share of the output rate."""
@@ -34,8 +34,8 @@ FILTER_BETA = 6.9
 CUT_TAPS = 12
 CUT_BETA = 8.2
 CUT_PHASES = 4096
-GRID_CELLS = 8  # fine-grid cells that one gridding kernel spans
-GRID_BETA = 9.5
+GRID_CELLS = 6  # fine-grid cells that one gridding kernel spans
+PASS_CELLS = 0.125  # the output's Nyquist frequency over the rate of the fine grid, when gridding
 GRID_PHASES = 8192
 GRID_CHUNK = 8192  # samples gridded at a time, so that their weights stay in the processor's cache
 GRID_OVERSAMPLING = 2.3  # samples per fine-grid point from which gridding is used
@@ -99,12 +99,12 @@ class Stretch:
         return out
 
 
-def resample(times_s: Floats, values: Floats, rate_hz: float, source_hz: float) -> Stretch:
+def resample(times_s: Floats, values: NDArray[np.floating], rate_hz: float, source_hz: float) -> Stretch:
     """Resample a gap-free stretch.
 
     Args:
         times_s: (N,) strictly increasing seconds, N >= 2.
-        values: (N, C) float64, finite.
+        values: (N, C) float, finite.
         rate_hz: output rate.
         source_hz: usual rate of the samples.
     """
@@ -119,7 +119,7 @@ def resample(times_s: Floats, values: Floats, rate_hz: float, source_hz: float) 
     return Stretch(rate_hz, start, end, q, fine[:near].copy(), tail, _decimate(fine, _lowpass(q), q // 2), start + HALF_FILTER / rate_hz)
 
 
-def _fine_grid(times: Floats, values: Floats, fine_hz: float, source_hz: float, rate_hz: float, gridded: bool) -> Floats:
+def _fine_grid(times: Floats, values: NDArray[np.floating], fine_hz: float, source_hz: float, rate_hz: float, gridded: bool) -> Floats:
     """The signal (n, C) on the uniform grid from 0 that the samples at `times` (N,), starting at 0, cover."""
     grid = np.arange(int(np.floor(times[-1] * fine_hz + 1e-6)) + 1) / fine_hz
     near = min(NEIGHBOURS, len(times))
@@ -161,16 +161,9 @@ def _regular(times: Floats, grid: Floats, source_hz: float, samples: int) -> NDA
     return torn[begin + samples - 1] == torn[begin]
 
 
-@cache
-def _grid_table() -> Floats:
-    """Kernel weights (phases, cells) of a sample that lies at each phase between two grid points."""
-    phase = (np.arange(GRID_PHASES) + 0.5) / GRID_PHASES
-    cells = np.arange(GRID_CELLS) - (GRID_CELLS // 2 - 1)
-    return windowed_sinc(phase[:, None] - cells, 0.5, GRID_CELLS / 2, GRID_BETA)
-
-
-def _gridded(times: Floats, values: Floats, grid: Floats, fine_hz: float) -> Floats:
+def _gridded(times: Floats, values: NDArray[np.floating], grid: Floats, fine_hz: float) -> Floats:
     """Weighted means (n, C) of the samples around each grid point, the weights a low-pass kernel at the samples' own times."""
+    table = gridding_table(GRID_CELLS, PASS_CELLS, GRID_PHASES)
     widths = sample_widths(times) * fine_hz
     position = times * fine_hz
     channels = values.shape[1]
@@ -179,14 +172,14 @@ def _gridded(times: Floats, values: Floats, grid: Floats, fine_hz: float) -> Flo
     for begin in range(0, len(times), GRID_CHUNK):
         rows = slice(begin, begin + GRID_CHUNK)
         cell = position[rows].astype(np.int32)
-        weights = _grid_table()[((position[rows] - cell) * GRID_PHASES).astype(np.int32)]
+        weights = table[((position[rows] - cell) * GRID_PHASES).astype(np.int32)]
         weights *= widths[rows, None]
         first, last = int(cell[0]), int(cell[-1]) + GRID_CELLS
         columns = (cell[:, None] + (cells - first)).ravel()
         ends = np.arange(0, len(columns) + 1, GRID_CELLS, dtype=np.int32)
-        spread = sparse.csc_array((weights.ravel(), columns, ends), shape=(last - first, len(cell)))
-        sums[first:last, :channels] += spread @ values[rows]
-        sums[first:last, channels] += spread @ np.ones(len(cell))
+        with_ones = np.ones((len(cell), channels + 1))
+        with_ones[:, :channels] = values[rows]
+        sums[first:last] += sparse.csc_array((weights.ravel(), columns, ends), shape=(last - first, len(cell))) @ with_ones
     sums = sums[GRID_CELLS // 2 - 1 : GRID_CELLS // 2 - 1 + len(grid)]
     total = sums[:, channels:]
     total[np.abs(total) < 0.1] = 1.0  # a hole or a far end: the caller replaces these points
