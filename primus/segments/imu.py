@@ -64,6 +64,7 @@ class Resampler:
         self.limit_s = gap_limit_s(self.source_hz) if self.gap_s is None else self.gap_s
         breaks = np.flatnonzero(steps > self.limit_s * 1e9) + 1
         self.bounds = np.concatenate(([0], breaks, [len(self.stamps_ns)]))
+        self._begins_ns = self.stamps_ns[self.bounds[:-1]]
         self.period_ns = math.ceil(1e9 / self.source_hz)
         output_ns = 1e9 / self.rate_hz
         self.slack_ns = int(min(self.period_ns, output_ns / 4))
@@ -101,8 +102,7 @@ class Resampler:
 
     def _stretch_of(self, start_ns: int) -> int:
         """The stretch that a window from `start_ns` can lie in: the one with samples before, or just after, its start."""
-        sample = int(np.searchsorted(self.stamps_ns, start_ns + self.slack_ns, side="right")) - 1
-        return int(np.searchsorted(self.bounds, max(sample, 0), side="right")) - 1
+        return max(0, int(np.searchsorted(self._begins_ns, start_ns + self.slack_ns, side="right")) - 1)
 
     def _values(self, begin: int, end: int) -> NDArray[np.floating]:
         """Channels of a stretch (n, 6), of the recording's own precision."""
