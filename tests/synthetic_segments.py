@@ -6,10 +6,18 @@ import numpy as np
 import pandas as pd
 
 from primus.artifacts import write_table
+from primus.embeddings.store import Provenance, write_embeddings
 from primus.keyed_arrays import write_keyed
 from primus.schema import CHANNELS, SEGMENTS, SPLITS, UNITS, segment_id
 
 CLASSES = 4
+
+
+def write_store(path: Path, keys: list[str], matrix: np.ndarray) -> None:
+    """Embeddings (N, D) float16 by key, as the embed stages write them."""
+    provenance = Provenance(path.stem, "test", "0" * 64, "none", 1.0, "clip4clip", matrix.shape[1], "test")
+    with write_embeddings(path, provenance) as writer:
+        writer.append(keys, {"embedding": matrix})
 
 
 def write_corpus(
@@ -52,4 +60,4 @@ def write_corpus(
     write_keyed(root / "segments" / "imu.h5", [row["segment_id"] for row in segments], {"imu": np.stack(windows)}, attributes)
     for name, rows in vectors.items():
         matrix = np.array([vector for _, vector in rows], dtype=np.float16).reshape(len(rows), dim)
-        write_keyed(root / "embeddings" / f"{name}.h5", [key for key, _ in rows], {"embedding": matrix}, {"model": "test", "dim": dim})
+        write_store(root / "embeddings" / f"{name}.h5", [key for key, _ in rows], matrix)

@@ -130,6 +130,6 @@ TINY: Final = CorpusConfig(
         pixels=64,
     ),
     ego4d=Ego4DConfig(classes=2, participants=4, video_s=16.0, defects_per_kind=1),
-    realworld=RealWorldConfig(classes=2, probands=4, activity_s=16.0),
+    realworld=RealWorldConfig(classes=2, probands=4, activity_s=24.0),
 )
 """The smallest corpus with everything in it: the fixture of tests and the `tiny` profile."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from primus.artifacts import read_table
+from primus.embeddings.store import read_embeddings, require_same_space
 from primus.errors import UserError
 from primus.keyed_arrays import KeyedArrays
 from primus.models.rows import UNKNOWN, Rows
@@ -147,17 +148,18 @@ def load_segments(segments: Path, embeddings: Mapping[str, Path]) -> tuple[Resid
         imu, attributes = file.memmap("imu"), dict(file.attrs)
     stores: dict[str, Store] = {}
     position: dict[str, np.ndarray] = {}
+    opened: list[KeyedArrays] = []
     for name, path in embeddings.items():
-        with KeyedArrays(path) as file:
+        with read_embeddings(path) as file:
+            for other in opened:
+                require_same_space(other, file)
+            opened.append(file)
             stores[name] = file.memmap("embedding")
             row = {key: number for number, key in enumerate(file.keys)}
         position[name] = np.array([row.get(key, UNKNOWN) for key in table["segment_id"]], dtype=np.int64)
         unknown = row.keys() - set(table["segment_id"])
         if unknown:
             raise UserError(f"{path} holds {len(unknown)} segments that segments.parquet does not (first {min(unknown)!r}); rerun `dvc repro`")
-    widths = {name: int(store.shape[1]) for name, store in stores.items() if len(store)}
-    if len(set(widths.values())) > 1:
-        raise UserError(f"embeddings must share one width, found {widths}; embed video and text with the same model")
     return ResidentSegments(imu, stores, position, identities(table)), table, attributes
 
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_segments import write_corpus
+from synthetic_segments import write_corpus, write_store
 
 from primus.artifacts import read_table, write_table
 from primus.errors import UserError
-from primus.keyed_arrays import KeyedArrays, write_keyed
+from primus.keyed_arrays import KeyedArrays
 from primus.models.rows import UNKNOWN, overlapping, same_text
 from primus.schema import SEGMENTS
 from primus.training.resident import EpochOrder, ResidentSegments, identities, load_segments, split_rows, thin_alignment
@@ -112,12 +112,12 @@ def test_every_row_once_per_epoch_in_near_equal_batches(rows: int, batch_size: i
 def test_stores_of_different_runs_are_refused(tmp_path: Path) -> None:
     write_corpus(tmp_path)
     table = read_table(tmp_path / "segments" / "segments.parquet")
-    write_keyed(tmp_path / "embeddings" / "text.h5", ["other_0"], {"embedding": np.ones((1, 16), np.float16)}, {})
+    write_store(tmp_path / "embeddings" / "text.h5", ["other_0"], np.ones((1, 16), np.float16))
     with pytest.raises(UserError, match="'other_0'"):
         load_segments(tmp_path / "segments", paths(tmp_path))
     write_corpus(tmp_path)
-    write_keyed(tmp_path / "embeddings" / "text.h5", table["segment_id"].tolist()[:1], {"embedding": np.ones((1, 8), np.float16)}, {})
-    with pytest.raises(UserError, match="one width"):
+    write_store(tmp_path / "embeddings" / "text.h5", table["segment_id"].tolist()[:1], np.ones((1, 8), np.float16))
+    with pytest.raises(UserError, match="dim is 16 in the one and 8 in the other"):
         load_segments(tmp_path / "segments", paths(tmp_path))
     write_corpus(tmp_path)
     write_table(tmp_path / "segments" / "segments.parquet", table.iloc[::-1], SEGMENTS)
