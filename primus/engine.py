@@ -7,6 +7,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -82,8 +83,10 @@ def _call(function: Callable[[Item], Result], item: Item) -> tuple[Result | None
 
 
 def _in_process(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Outcome[Item, Result]]:
-    controller = ThreadpoolController()
+    loaded, controller = 0, None
     for item in items:
+        if controller is None or len(sys.modules) != loaded:  # a library imported meanwhile brings its own threads
+            loaded, controller = len(sys.modules), ThreadpoolController()
         with controller.limit(limits=1):
             value, refused = _call(function, item)
         yield Outcome(item, value, refused)
