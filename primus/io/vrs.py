@@ -83,9 +83,7 @@ def _read_records(data: mmap.mmap, label: str, source: str) -> _Samples:
     tags = description.streams.get((type_id, instance))
     if tags is None:
         raise Rejected("no_imu", f"{source}: the file has no such stream, only {_listed(description)}")
-    layouts = {
-        version: payload_dtype(tags, version, _FIELDS, description.record_header_bytes, source) for version in data_record_versions(tags)
-    }
+    layouts = {version: payload_dtype(tags, version, _FIELDS, description.record_header_bytes, source) for version in data_record_versions(tags)}
     blocks = []
     for version, block in _data_blocks(data, description, (type_id, instance), layouts, source):
         rows = np.frombuffer(block, layouts[version])
