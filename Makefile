@@ -9,6 +9,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?=
 TORCH_INDEX ?=
+COMMITS ?= 3
+EXPERIMENT_COLUMNS := Experiment|^data$$|^(accuracy|gain)$$|^loss.lambda_(ss|mm|nn)$$
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
@@ -40,7 +42,7 @@ lint: $(VENV)/.ready ## ruff and mypy
 	@ruff check . && ruff format --check . && mypy
 
 experiments: $(VENV)/.ready ## the experiments so far, in 100 columns
-	@dvc exp show --no-pager --drop '.*' --keep '$(EXPERIMENT_COLUMNS)'
+	@COLUMNS=100 dvc exp show --no-pager -n $(COMMITS) --drop '.*' --keep '$(EXPERIMENT_COLUMNS)' | sed 's/[[:space:]]*$$//'
 
 verify: $(VENV)/.ready ## the long proofs (about an hour): gain over random, link=none, two clones, ten kills
 	@PRIMUS_VERIFY=demo pytest -v -s -m verify tests/verify

@@ -27,10 +27,13 @@ class ReportParams:
     Attributes:
         headline_shots: the number of shots that the summary is about; one of fewshot.shots.
         reference: the method that gains are measured against.
+        lead_method, lead_dataset: whose accuracy and gain stand at the top of the summary, where `dvc exp show` lists them.
     """
 
     headline_shots: int
     reference: str
+    lead_method: str
+    lead_dataset: str
 
 
 def facts_of(metrics: dict[str, Any], datasets: list[str]) -> dict[str, DatasetFacts]:
@@ -74,6 +77,7 @@ def main() -> None:
         random_embeddings=encoder_weights(profile) == "fixed-random",
         headline=params.headline_shots,
         reference=params.reference,
+        lead=(params.lead_dataset, params.lead_method),
         scores=tables["scores"],
         differences=tables["differences"],
         rows=tables["rows"],

@@ -192,7 +192,7 @@ def _with_pyav(
                 break
             except (av.FFmpegError, ValueError, MemoryError) as error:
                 if shown is None:
-                    raise Rejected("unreadable_video", f"{path.name}: its first frame cannot be decoded ({error})") from error
+                    raise Rejected("unreadable_video", f"{path.name}: its first frame cannot be decoded ({_said(error)})") from error
                 broken = True
                 break
             stamp = frame.pts if frame.pts is not None else frame.dts
@@ -267,14 +267,19 @@ def _first_frame(container: Any, path: Path) -> Any:
     try:
         return next(container.decode(_video_stream(container, path)))
     except (StopIteration, av.FFmpegError, ValueError, MemoryError) as error:
-        raise Rejected("unreadable_video", f"{path.name}: its first frame cannot be decoded ({error or 'no frame'})") from error
+        raise Rejected("unreadable_video", f"{path.name}: its first frame cannot be decoded ({_said(error)})") from error
+
+
+def _said(error: Exception | None) -> str:
+    """What FFmpeg says, without the path of this machine that its message ends with."""
+    return "no frame" if error is None else getattr(error, "strerror", None) or type(error).__name__
 
 
 def _opened(path: Path) -> Any:
     try:
         return av.open(str(path), metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise Rejected("unreadable_video", f"{path.name}: cannot be opened as a video ({error})") from error
+        raise Rejected("unreadable_video", f"{path.name}: cannot be opened as a video ({_said(error)})") from error
 
 
 def _video_stream(container: Any, path: Path) -> Any:

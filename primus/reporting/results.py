@@ -45,6 +45,7 @@ class Results:
         random_embeddings: whether the frozen video and text encoder is the demo's untrained one.
         headline: number of shots the summary is about.
         reference: the method that gains are measured against.
+        lead: the data set and the method whose accuracy and gain stand at the top of the summary.
         scores: one row per data set, method, representation and number of shots (`evaluation.tables.score_table`).
         differences: paired differences between methods.
         rows: one row per fit.
@@ -61,6 +62,7 @@ class Results:
     random_embeddings: bool
     headline: int
     reference: str
+    lead: tuple[str, str]
     scores: pd.DataFrame
     differences: pd.DataFrame
     rows: pd.DataFrame

@@ -12,6 +12,7 @@ def summary_metrics(results: Results) -> dict[str, Any]:
         "corpus": "simulation" if results.simulated else "real",
         "shots": results.headline,
     }
+    summary |= lead_metrics(results)
     for dataset in results.datasets:
         of_dataset: dict[str, Any] = {}
         for method in results.methods:
@@ -25,6 +26,22 @@ def summary_metrics(results: Results) -> dict[str, Any]:
         summary[dataset] = of_dataset
     health = {method: found for method in results.methods if (found := pretraining_health(results, method))}
     return summary | ({"pretrain": health} if health else {})
+
+
+def lead_metrics(results: Results) -> dict[str, float]:
+    """Accuracy and gain over the reference of the one method and data set that experiments are listed by; empty where it was skipped."""
+    dataset, method = results.lead
+    if dataset not in results.datasets or method not in results.methods:
+        return {}
+    found = {"accuracy": results.score(dataset, method)}
+    gain = results.gain(dataset, method)
+    if gain is not None:
+        found["gain"] = gain
+    return {
+        f"{name}{ending}": round(value, 4)
+        for name, interval in found.items()
+        for ending, value in (("", interval.mean), ("_lo", interval.lo), ("_hi", interval.hi))
+    }
 
 
 def pretraining_health(results: Results, method: str) -> dict[str, float]:

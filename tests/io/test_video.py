@@ -63,8 +63,8 @@ def test_both_decoders_show_the_same(vfr: tuple[Path, np.ndarray], data: st.Data
     for (_, a), (_, b) in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(a, b)
     assert one.notes == other.notes
-    expected = np.searchsorted(starts, np.array(times) + 0.0005, side="right") - 1
-    assert all(number_of(frame) == expected[i] for i, frame in ours)
+    strict, lenient = (np.searchsorted(starts, np.array(times) + slack, side="right") - 1 for slack in (0.0, 0.001))
+    assert all(number_of(frame) in (strict[i], lenient[i]) for i, frame in ours)  # within a rounding of a stamp either frame is right
 
 
 @pytest.mark.parametrize("clip", ["karma", "max-heromode"])

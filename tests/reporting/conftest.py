@@ -38,7 +38,7 @@ PARAMS = {
         "bootstrap": 100,
         "seed": 0,
     },
-    "report": {"headline_shots": 2, "reference": "random"},
+    "report": {"headline_shots": 2, "reference": "random", "lead_method": "primus", "lead_dataset": "kitchen"},
 }
 
 

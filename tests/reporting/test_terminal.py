@@ -42,6 +42,7 @@ def results(shots: tuple[int, ...] = (1, 2, 5, 10, 20, 50), participants: int = 
         random_embeddings=True,
         headline=20,
         reference="random",
+        lead=("egoexo4d", "primus"),
         scores=pd.DataFrame(scores),
         differences=pd.DataFrame(differences, columns=["dataset", "method", "other", "shots", "metric", "difference", "lo", "hi"]),
         rows=pd.DataFrame(rows),
@@ -90,7 +91,7 @@ def test_summary_stays_small() -> None:
     def count(tree: dict[str, object]) -> int:
         return sum(count(value) if isinstance(value, dict) else 1 for value in tree.values())
 
-    assert count(summary_metrics(results())) <= 40
+    assert count(summary_metrics(results())) <= 45  # three sets x three methods x four scores, and the head
 
 
 def test_a_headline_that_was_not_run_is_refused() -> None:
@@ -110,3 +111,12 @@ def test_a_report_of_one_method_on_one_point_still_draws() -> None:
     assert "nan" not in page.lower().replace("nanmean", "")
     assert "Gain over" not in page
     assert np.isfinite(only.score("ego4d", "random").mean)
+
+
+def test_the_lead_stands_at_the_top_of_the_summary() -> None:
+    found = summary_metrics(results())
+    assert found["accuracy"] == found["egoexo4d"]["primus"]["accuracy"]
+    assert found["gain"] == pytest.approx(0.2 * (METHODS.index("random") - METHODS.index("primus")), abs=1e-4)
+    assert {"accuracy_lo", "accuracy_hi", "gain_lo", "gain_hi"} <= found.keys()
+    without = dataclasses.replace(results(), lead=("egoexo4d", "released"))
+    assert "accuracy" not in summary_metrics(without)
