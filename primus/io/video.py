@@ -148,7 +148,7 @@ def _with_decord(path: Path, times: NDArray[np.float64], first: int, index: _Ind
     relative = index.ticks - index.ticks[0]
     asked = times[first:] / index.tick_s
     tolerance = min(0.5, _TOLERANCE_S / index.tick_s)
-    wanted = np.searchsorted(relative, asked + tolerance, side="right") - 1
+    wanted = np.maximum(np.searchsorted(relative, asked + tolerance, side="right") - 1, 0)  # what is a rounding early shows the first frame
     wanted = wanted[asked < index.end - index.ticks[0]]
     if not len(wanted):
         return
