@@ -1,0 +1,66 @@
+"""The `primus` command: helps, reports, and says in one line what is wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+
+def primus(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-m", "primus", *arguments], capture_output=True, text=True, check=False, env=os.environ | environment | {"COLUMNS": "100"}
+    )
+
+
+def test_help_names_every_command_and_loads_nothing_heavy() -> None:
+    done = primus("--help")
+    assert done.returncode == 0
+    for command in ("doctor", "inspect", "import-checkpoint", "convert-clip"):
+        assert command in done.stdout
+    code = "import primus.cli, sys; print([m for m in ('torch', 'pandas', 'open_clip', 'h5py') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_doctor_reports_what_is_found_and_what_is_wrong(tmp_path: Path) -> None:
+    rows = {row["name"]: row for row in json.loads(primus("doctor", "--json", EGOEXO4D_ROOT=str(tmp_path)).stdout)}
+    assert rows["python"]["status"] == "ok"
+    assert rows["EGOEXO4D_ROOT"]["found"] == str(tmp_path)
+    absent = primus("doctor", "--json", EGOEXO4D_ROOT=str(tmp_path / "absent"))
+    assert absent.returncode == 1
+    wrong = {row["name"]: row for row in json.loads(absent.stdout)}["EGOEXO4D_ROOT"]
+    assert wrong["status"] == "missing"
+    assert "does not exist" in wrong["found"]
+
+
+def test_inspect_says_what_a_recording_holds(tmp_path: Path) -> None:
+    seconds = np.arange(0, 10, 0.02)
+    table = pd.DataFrame({"timestamp": seconds, "acc_x": 0.1, "acc_y": 0.2 * np.sin(seconds), "acc_z": 9.81})
+    table = table.assign(gyro_x=0.01 * np.sin(seconds), gyro_y=0.02, gyro_z=0.0)
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    facts = json.loads(primus("inspect", str(tmp_path / "mine.csv"), "--json").stdout)
+    assert facts["samples"] == 500
+    assert facts["rate_hz"] == pytest.approx(50)
+    assert facts["mean_specific_force_m_s2"] == pytest.approx(9.81, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("inspect", "none.vrs"), "none.vrs"),
+        (("inspect", "none.xyz"), "none.xyz"),
+        (("import-checkpoint", "none.ckpt", "out"), "none.ckpt"),
+        (("convert-clip", "nowhere", "out"), "nowhere"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: tuple[str, ...], said: str) -> None:
+    done = primus(*arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1, done.stderr
