@@ -37,7 +37,7 @@ DEMO_DISK_GIB = 4.0
 
 @dataclass(frozen=True)
 class Check:
-    """One finding: `status` is ok, note (not needed by the demo) or missing (the demo cannot run)."""
+    """One finding: `status` is ok, note (not needed by the demo), wrong (set, but not usable) or missing (the demo cannot run)."""
 
     name: str
     status: str
@@ -86,10 +86,10 @@ def _roots() -> list[Check]:
     checks = []
     for variable, purpose in ROOTS.items():
         value = os.environ.get(variable)
-        if value is None:
+        if not value:
             checks.append(Check(variable, "note", "not set", purpose))
-        elif not Path(value).exists():
-            checks.append(Check(variable, "missing", f"{value} does not exist", f"correct it ({purpose})"))
+        elif not (Path(os.environ.get("DVC_ROOT", ".")) / value).exists():
+            checks.append(Check(variable, "wrong", f"{value} does not exist", f"correct it ({purpose})"))
         else:
             checks.append(Check(variable, "ok", value))
     return checks

@@ -20,6 +20,24 @@ from primus.errors import UserError
 T = TypeVar("T")
 PARAMS = "params.yaml"
 
+IN_PROFILE = ("corpus", "datasets", "simulate", "segment", "embed", "pretrain", "fewshot", "report")
+IN_PRESET = ("segment", "embed", "pretrain", "loss")
+AT_TOP = ("data", "preset", "compute", "methods", "baselines", "loss", "presets", "profiles", *IN_PROFILE[2:])
+"""The sections there are, and which of them a profile or a preset may fill: dvc.yaml lists exactly these as parameters of the stages."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Compute:
+    """Section `compute`: threads of the numeric libraries, and processes that read and decode."""
+
+    threads: int
+    workers: int
+
+    def __post_init__(self) -> None:
+        for name in ("threads", "workers"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"compute.{name} must be >= 1, found {getattr(self, name)}")
+
 
 def read_params(path: str | Path = PARAMS) -> dict[str, Any]:
     """The whole parameter file as nested dicts (safe YAML)."""
@@ -66,6 +84,35 @@ def _chosen(params: Mapping[str, Any], key: str, table: str, path: str | Path) -
     return str(name)
 
 
+def _unknown_sections(params: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the names of sections, at the top and inside profiles and presets."""
+    places: list[tuple[str, Any, tuple[str, ...]]] = [("", params, AT_TOP)]
+    for table, allowed in (("profiles", IN_PROFILE), ("presets", IN_PRESET)):
+        places += [(f"{table}.{name}.", entry or {}, allowed) for name, entry in (params.get(table) or {}).items()]
+    return [
+        f"unknown section {where}{key}{nearest(str(key), allowed)}"
+        for where, entry, allowed in places
+        if isinstance(entry, Mapping)
+        for key in entry
+        if key not in allowed
+    ]
+
+
+def load_datasets(path: str | Path = PARAMS) -> dict[str, dict[str, Any]]:
+    """The profile's data sets: name -> settings, each a mapping with a `root`."""
+    profile = profile_name(path)
+    where = f"{path}: profiles.{profile}.datasets"
+    found = load_value(f"profiles.{profile}.datasets", path)
+    if not isinstance(found, Mapping) or not found:
+        raise UserError(f"{where} must map names to settings of data sets, found {found!r}")
+    for name, config in found.items():
+        if not isinstance(config, Mapping):
+            raise UserError(f"{where}.{name} must be a mapping with reader, root and purpose, found {config!r}")
+        if not config.get("root"):
+            raise UserError(f"{where}.{name} has no root; expected a folder, or $VARIABLE naming one")
+    return {str(name): dict(config) for name, config in found.items()}
+
+
 def _descend(params: Mapping[str, Any], dotted: str, trouble: list[str]) -> Mapping[str, Any]:
     value: Any = params
     for part in dotted.split("."):
@@ -86,7 +133,7 @@ def load(cls: type[T], section: str, path: str | Path = PARAMS) -> T:
     """
     params = read_params(path)
     profile, preset = _chosen(params, "data", "profiles", path), _chosen(params, "preset", "presets", path)
-    trouble: list[str] = []
+    trouble = _unknown_sections(params)
     names = [section, f"profiles.{profile}.{section}", f"presets.{preset}.{section}"]
     layers = [(name, _descend(params, name, trouble)) for name in names]
     if not any(part in params for part in [section.split(".")[0]]):

@@ -22,9 +22,9 @@ from primus.provenance import code_digest
 
 
 def cache_root() -> Path:
-    """`$PRIMUS_CACHE` if set, else `.cache` in the main repository (`$DVC_ROOT` inside a stage, the current folder elsewhere)."""
+    """`$PRIMUS_CACHE` if set, else `.cache`; a relative one lies in the main repository (`$DVC_ROOT` in a stage, else the current folder)."""
     chosen = os.environ.get("PRIMUS_CACHE")
-    return Path(chosen) if chosen else Path(os.environ.get("DVC_ROOT", ".")) / ".cache"
+    return Path(os.environ.get("DVC_ROOT", ".")) / (chosen or ".cache")
 
 
 class WorkCache:

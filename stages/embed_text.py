@@ -14,7 +14,7 @@ from primus.embeddings.store import DIM_WITHOUT_ENCODER, NOT_LOADED, Provenance,
 from primus.embeddings.text import CLEANING, chunks, clean_text
 from primus.embeddings.weights import shared_encoder
 from primus.errors import UserError
-from primus.params import load, load_value, profile_name
+from primus.params import Compute, load, profile_name
 from primus.stage import StageLog, progress, stage
 
 ROWS_PER_WRITE = 4096
@@ -34,7 +34,7 @@ def main() -> None:
     parts: list[np.ndarray] = []
     truncated = 0
     counts: Counter[str] = Counter()
-    for outcome in progress(embed_chunks(jobs, int(load_value("compute.workers"))), "embed_text", total=len(jobs), unit="chunks"):
+    for outcome in progress(embed_chunks(jobs, load(Compute, "compute").workers), "embed_text", total=len(jobs), unit="chunks"):
         if outcome.value is None:
             raise UserError(f"texts could not be encoded ({outcome.refused}); free memory or set compute.workers lower, then rerun")
         texts, result = outcome.item.texts, outcome.value

@@ -16,7 +16,7 @@ from primus.embeddings.store import DIM_WITHOUT_ENCODER, NOT_LOADED, Provenance,
 from primus.embeddings.weights import shared_encoder
 from primus.errors import UserError
 from primus.io.files import resolve_root
-from primus.params import load, load_value, profile_name
+from primus.params import Compute, load, load_datasets, profile_name
 from primus.stage import StageLog, progress, stage
 
 
@@ -42,7 +42,7 @@ def jobs_of(segments: pd.DataFrame, profile: str, encoder: EncoderChoice, video:
     with_video = segments[segments["video_path"].notna()]
     if with_video.empty:
         return []
-    datasets: dict[str, Any] = load_value(f"profiles.{profile}.datasets")
+    datasets = load_datasets()
     dvc_root = Path(os.environ.get("DVC_ROOT", "."))
     roots = {name: resolve_root(str(datasets[name]["root"]), dvc_root) for name in with_video["dataset"].unique()}
     identity = shared_encoder(encoder.model, encoder.weights, encoder.device).identity
@@ -88,7 +88,7 @@ def main() -> None:
     """Embed the frames of every take that has a video, pool them per segment, and write the embeddings and the metrics."""
     profile = profile_name()
     encoder, video = load(EncoderChoice, "embed.encoder"), load(VideoParams, "embed.video")
-    workers = int(load_value("compute.workers"))
+    workers = load(Compute, "compute").workers
     segments = read_table(Path("data") / profile / "segments" / "segments.parquet")
     jobs = jobs_of(segments, profile, encoder, video)
     identity = jobs[0].identity if jobs else None

@@ -13,7 +13,7 @@ from primus.errors import UserError
 from primus.evaluation.features import REPRESENTATIONS, encode_batches
 from primus.keyed_arrays import Attribute, KeyedArrays, KeyedWriter
 from primus.models.encoder import ImuEncoder
-from primus.params import load_value, profile_name
+from primus.params import Compute, load, profile_name
 from primus.stage import StageLog, progress, stage
 
 MODEL = re.compile(r"seed(?P<seed>\d+)(-fold(?P<fold>\d+))?")
@@ -62,7 +62,7 @@ def encode(model: Path, imu: KeyedArrays, keys: list[str], target: Path, method:
 @stage("features")
 def main(method: Annotated[str, typer.Argument(help="a name under `methods` in params.yaml")]) -> None:
     """Encode every probe segment with every encoder (seed, fold) of METHOD."""
-    threads = int(load_value("compute.threads"))
+    threads = load(Compute, "compute").threads
     torch.set_num_threads(1)  # each batch is encoded on one core, `threads` of them at a time
     root = Path("data") / profile_name()
     models, log = root / "models" / method, StageLog("features")

@@ -24,7 +24,7 @@ from primus.evaluation.statistics import Estimate
 from primus.evaluation.tables import Complete, Curves, area, completeness, difference_table, estimate_curves, fit_rows, prediction_counts, score_table
 from primus.evaluation.tasks import Task, build_tasks
 from primus.keyed_arrays import KeyedArrays
-from primus.params import load, load_value, profile_name
+from primus.params import Compute, load, load_value, profile_name
 from primus.stage import StageLog, progress, stage
 
 
@@ -172,7 +172,7 @@ def main() -> None:
         raise UserError("every method was skipped: there is nothing to probe; see the metrics of the pretrain stages")
     probed = {method: str(of_method[0].attrs["representation"]) for method, of_method in files.items()}
 
-    rows, counts = sweep(tasks, files, params, int(load_value("compute.threads")), log)
+    rows, counts = sweep(tasks, files, params, load(Compute, "compute").threads, log)
     complete = completeness(rows)
     curves = estimate_curves(counts, replicates=params.bootstrap, seed=params.seed)
     scores = score_table(curves, complete, probed)

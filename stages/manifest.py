@@ -7,9 +7,8 @@ import pyarrow as pa
 import typer
 
 from primus.artifacts import write_table
-from primus.errors import UserError
 from primus.io.files import FileSet, resolve_root
-from primus.params import load_value, profile_name
+from primus.params import load_datasets, profile_name
 from primus.schema import MANIFEST
 from primus.stage import StageLog, stage
 
@@ -18,14 +17,10 @@ from primus.stage import StageLog, stage
 def main() -> None:
     """Write data/<profile>/manifest.parquet: data set, path relative to its root, size in bytes."""
     profile = profile_name()
-    datasets = load_value(f"profiles.{profile}.datasets")
-    if not datasets:
-        raise UserError(f"params.yaml: profiles.{profile}.datasets names no data set; add one (docs: your own recordings)")
+    datasets = load_datasets()
     log = StageLog("manifest")
     tables = []
     for name, config in sorted(datasets.items()):
-        if not config.get("root"):
-            raise UserError(f"params.yaml: profiles.{profile}.datasets.{name} has no root; expected a folder, or $VARIABLE naming one")
         root = resolve_root(str(config["root"]), Path(os.environ.get("DVC_ROOT", ".")))
         sizes = FileSet.scan(root).sizes
         log.event("scanned", dataset=name, root=str(root), files=len(sizes), size_bytes=sum(sizes.values()))

@@ -11,7 +11,7 @@ import typer
 from primus.artifacts import atomic_folder, read_table, write_csv, write_json
 from primus.errors import UserError
 from primus.models.encoder import InputContract
-from primus.params import load, load_value, profile_name
+from primus.params import Compute, load, load_value, profile_name
 from primus.provenance import file_identity
 from primus.stage import StageLog, stage
 from primus.training.distributed import World, launch, launched
@@ -102,7 +102,7 @@ def pretrain(name: str, world: World, device: torch.device, settings: PretrainSe
 def main(name: Annotated[str, typer.Argument(metavar="METHOD", help="a name under `methods` in params.yaml")]) -> None:
     """Pretrain one encoder per seed and fold with METHOD, or write untrained ones where its objective is "none"."""
     method, settings = load(MethodSettings, load_value(f"methods.{name}.section")), load(PretrainSettings, "pretrain")
-    threads = int(load_value("compute.threads"))
+    threads = load(Compute, "compute").threads
     if settings.device == "cuda" and torch.cuda.device_count() < settings.processes:
         found = torch.cuda.device_count()
         raise UserError(f"pretrain.device is cuda with {settings.processes} process(es), but PyTorch sees {found} GPU(s); set pretrain.device=cpu")

@@ -15,7 +15,7 @@ from primus.artifacts import read_table, write_json, write_table
 from primus.engine import map_takes
 from primus.errors import UserError
 from primus.io.files import FileSet, resolve_root
-from primus.params import load, load_value, profile_name
+from primus.params import Compute, load, load_datasets, profile_name
 from primus.schema import SPLITS
 from primus.segments.plan import plan_takes, require_unique_takes
 from primus.segments.quality import Thresholds
@@ -94,7 +94,7 @@ def main() -> None:
     """Write data/<profile>/segments/{takes,segments,rejects,splits}.parquet and imu.h5, and metrics/segment.json."""
     profile = profile_name()
     params = load(SegmentParams, "segment")
-    configs = load_value(f"profiles.{profile}.datasets")
+    configs = load_datasets()
     log = StageLog("segment")
     segmenter = CachedSegmenter(configs, _files(profile, configs), params.settings())
     folder, counts, jobs, listed = Path("data") / profile / "segments", TakeCounts(), [], []
@@ -106,7 +106,7 @@ def main() -> None:
 
     with SegmentWriter(folder, params.settings()) as writer:
         writer.rejects += listed
-        outcomes = map_takes(segmenter, jobs, int(load_value("compute.workers")), timeout_s=params.take_timeout_s)
+        outcomes = map_takes(segmenter, jobs, load(Compute, "compute").workers, timeout_s=params.take_timeout_s)
         for outcome in progress(outcomes, "segment", total=len(jobs), unit="take"):
             if outcome.value is None:
                 assert outcome.refused is not None

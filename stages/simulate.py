@@ -8,8 +8,7 @@ from pathlib import Path
 import typer
 
 from primus.artifacts import atomic_folder
-from primus.errors import UserError
-from primus.params import load, load_value, profile_name
+from primus.params import Compute, load, profile_name
 from primus.simulate.config import CorpusConfig, Ego4DConfig, EgoExo4DConfig, Link, RealWorldConfig
 from primus.simulate.corpus import Finished, write_corpus, write_empty
 from primus.stage import progress, stage
@@ -32,9 +31,7 @@ class SimulateParams:
 def main() -> None:
     """Write data/<profile>/raw."""
     params = load(SimulateParams, "simulate")
-    workers = load_value("compute.workers")
-    if not isinstance(workers, int) or workers < 1:
-        raise UserError(f"params.yaml: compute.workers must be a whole number >= 1, found {workers!r}")
+    workers = load(Compute, "compute").workers
     raw = Path("data") / profile_name() / "raw"
     for left_over in raw.parent.glob(f".{raw.name}.*"):  # a killed run's; DVC lets one stage at a time write here
         shutil.rmtree(left_over, ignore_errors=True)

@@ -32,9 +32,9 @@ def test_doctor_reports_what_is_found_and_what_is_wrong(tmp_path: Path) -> None:
     assert rows["python"]["status"] == "ok"
     assert rows["EGOEXO4D_ROOT"]["found"] == str(tmp_path)
     absent = primus("doctor", "--json", EGOEXO4D_ROOT=str(tmp_path / "absent"))
-    assert absent.returncode == 1
+    assert absent.returncode == 0, "the demo needs no root"
     wrong = {row["name"]: row for row in json.loads(absent.stdout)}["EGOEXO4D_ROOT"]
-    assert wrong["status"] == "missing"
+    assert wrong["status"] == "wrong"
     assert "does not exist" in wrong["found"]
 
 

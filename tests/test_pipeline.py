@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from primus.params import IN_PRESET, IN_PROFILE
+
 ROOT = Path(__file__).resolve().parent.parent
 PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -72,6 +74,26 @@ def test_outputs_of_profiles_never_meet() -> None:
             path, options = next(iter(entry.items())) if isinstance(entry, dict) else (entry, {})
             committed = path.startswith("metrics/") and options.get("cache") is False
             assert committed or path.startswith("data/${data}/"), f"{name}: {path} is shared between profiles"
+
+
+def test_profiles_with_roots_outside_are_looked_at_in_every_run() -> None:
+    for profile, settings in PARAMS["profiles"].items():
+        outside = any(str(config["root"]).startswith("$") for config in settings["datasets"].values())
+        folder = ROOT / "data" / "roots" / profile
+        assert (folder / "dvc.yaml").exists() == outside, profile
+        if outside:
+            (stage,) = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"].values()
+            assert stage["always_changed"] is True
+            assert stage["cmd"] == f"python -m stages.roots {profile}"
+        else:
+            assert (folder / "roots.json").exists()
+
+
+def test_sections_that_profiles_and_presets_fill_are_those_the_graph_lists() -> None:
+    listed = {str(entry) for _, body in bodies() for entry in body.get("params", [])}
+    for kind, name, allowed in (("profiles", "${data}", IN_PROFILE), ("presets", "${preset}", IN_PRESET)):
+        sections = {entry.split(".")[2] for entry in listed if entry.startswith(f"{kind}.{name}.")}
+        assert sections == set(allowed), kind
 
 
 def test_loss_weights_touch_one_method_only() -> None:

@@ -121,7 +121,8 @@ def _fold(
 def _validation(usable: Sequence[SplitTake], shots: set[str], fraction: float, random: np.random.Generator) -> tuple[set[str], set[tuple[str, str]]]:
     """The validation groups, or, with fewer than three groups, validation takes; nothing where there is one take.
 
-    Data sets with fewer than three groups stay in training whole, if another can give the validation, and at least one group is left for shots.
+    Data sets with fewer than three groups stay in training whole, if another can give the validation; every data set keeps a group to train on, and
+    at least one group is left for shots.
     """
     if fraction <= 0:
         return set(), set()
@@ -140,10 +141,19 @@ def _validation(usable: Sequence[SplitTake], shots: set[str], fraction: float, r
     if not eligible:
         return set(), set()
     target = fraction * sum(take.segments for take in usable)
-    order = random.permutation(np.array(eligible, dtype=object)).tolist()
-    reached = np.cumsum([sum(take.segments for take in groups[group]) for group in order])
-    count = min(int(np.argmin(np.abs(reached - target))) + 1, len(groups) - 1)
-    return set(order[:count]), set()
+    chosen: set[str] = set()
+    reached = 0
+    for group in random.permutation(np.array(eligible, dtype=object)).tolist():
+        datasets = {take.dataset for take in groups[group]}
+        if any(sizes[dataset] == 1 for dataset in datasets):
+            continue  # the last of its data set to train on, perhaps the last with video and text
+        weight = sum(take.segments for take in groups[group])
+        if chosen and abs(reached + weight - target) >= abs(reached - target):
+            break
+        chosen.add(group)
+        reached += weight
+        sizes.subtract(datasets)
+    return chosen, set()
 
 
 def _by_group(takes: Iterable[SplitTake]) -> dict[str, list[SplitTake]]:

@@ -7,8 +7,9 @@ from typing import Literal
 import pytest
 import yaml
 
+import primus.params
 from primus.errors import UserError
-from primus.params import load, load_value, profile_name
+from primus.params import AT_TOP, Compute, load, load_datasets, load_value, profile_name
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,13 @@ GOOD = {
     "profiles": {"demo": {"section": {"rate_hz": 50}}, "other": {"section": {"rate_hz": 100.0}}},
     "presets": {"ours": {"section": {"nn": {"retrieval": "video"}}}},
 }
+
+
+@pytest.fixture(autouse=True)
+def _a_section_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(primus.params, "AT_TOP", (*AT_TOP, "section"))
+    monkeypatch.setattr(primus.params, "IN_PROFILE", (*primus.params.IN_PROFILE, "section"))
+    monkeypatch.setattr(primus.params, "IN_PRESET", (*primus.params.IN_PRESET, "section"))
 
 
 def write(tmp_path: Path, **changes: object) -> Path:
@@ -77,6 +85,24 @@ def test_values_out_of_range_and_wrong_profile(tmp_path: Path) -> None:
         load(Section, "section", write(tmp_path, section=GOOD["section"] | {"rate_hz": float("nan")}))  # type: ignore[operator]
     with pytest.raises(UserError, match="no section 'sectoin'"):
         load(Section, "sectoin", write(tmp_path))
+
+
+def test_misspelt_sections_are_refused_wherever_they_stand(tmp_path: Path) -> None:
+    profiles = {"demo": {"section": {"rate_hz": 50}, "segmnt": {}}}
+    with pytest.raises(UserError, match=r"unknown section profiles.demo.segmnt; did you mean 'segment'"):
+        load(Section, "section", write(tmp_path, profiles=profiles))
+    with pytest.raises(UserError, match=r"unknown section los; did you mean 'loss'"):
+        load(Section, "section", write(tmp_path, los={}))
+
+
+def test_compute_and_data_sets_say_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"compute\.workers must be a whole number, found 'two'"):
+        load(Compute, "compute", write(tmp_path, compute={"threads": 2, "workers": "two"}))
+    with pytest.raises(UserError, match=r"compute\.threads must be >= 1, found 0"):
+        load(Compute, "compute", write(tmp_path, compute={"threads": 0, "workers": 1}))
+    for datasets, said in (([1], r"found \[1\]"), ({"a": None}, "datasets.a must be a mapping"), ({"a": {}}, "datasets.a has no root")):
+        with pytest.raises(UserError, match=said):
+            load_datasets(write(tmp_path, profiles={"demo": {"datasets": datasets}}))
 
 
 def test_true_is_not_a_number(tmp_path: Path) -> None:
