@@ -141,19 +141,19 @@ def _validation(usable: Sequence[SplitTake], shots: set[str], fraction: float, r
     if not eligible:
         return set(), set()
     target = fraction * sum(take.segments for take in usable)
-    chosen: set[str] = set()
+    validation: set[str] = set()
     reached = 0
     for group in random.permutation(np.array(eligible, dtype=object)).tolist():
         datasets = {take.dataset for take in groups[group]}
         if any(sizes[dataset] == 1 for dataset in datasets):
             continue  # the last of its data set to train on, perhaps the last with video and text
         weight = sum(take.segments for take in groups[group])
-        if chosen and abs(reached + weight - target) >= abs(reached - target):
+        if validation and abs(reached + weight - target) >= abs(reached - target):
             break
-        chosen.add(group)
+        validation.add(group)
         reached += weight
         sizes.subtract(datasets)
-    return chosen, set()
+    return validation, set()
 
 
 def _by_group(takes: Iterable[SplitTake]) -> dict[str, list[SplitTake]]:
