@@ -18,6 +18,7 @@ from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
 from primus.artifacts import atomic_path
+from primus.errors import UserError
 from primus.provenance import code_digest
 
 
@@ -36,6 +37,9 @@ class WorkCache:
     def __init__(self, namespace: str, root: Path | None = None) -> None:
         self.namespace = namespace
         self.root = (root or cache_root()) / namespace
+        standing = next(path for path in (self.root, *self.root.parents) if path.exists())
+        if not standing.is_dir():
+            raise UserError(f"the work cache {self.root} cannot be used: {standing} is a file; set PRIMUS_CACHE to a folder")
         self.corrupt = 0
 
     def key(self, inputs: Sequence[str], params: Mapping[str, Any], module: str) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import primus.provenance
+from primus.errors import UserError
 from primus.provenance import code_digest, file_identity, import_closure
 from primus.work_cache import WorkCache
 
@@ -32,6 +33,12 @@ def test_damage_is_noticed_and_the_entry_removed(tmp_path: Path, damage: str) ->
     assert cache.load("ab" * 32) is None
     assert cache.corrupt == 1
     assert not entry.exists()
+
+
+def test_a_cache_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file is a file; set PRIMUS_CACHE"):
+        WorkCache("x", tmp_path / "file")
 
 
 def test_the_key_follows_inputs_params_and_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
