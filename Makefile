@@ -27,6 +27,7 @@ help: ## list the targets
 setup: $(VENV)/.ready ## create .venv and install the project with its tested versions
 
 demo: $(VENV)/.ready ## the whole pipeline on the simulated corpus, then the summary table
+	@primus mend
 	@dvc repro
 	@cat data/demo/report/summary.txt
 	@echo

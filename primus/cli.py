@@ -51,6 +51,15 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def mend() -> None:
+    """After a kill: remove state files that DVC left half written and cannot read. Run it in the repository, with no DVC command running."""
+    from primus.mend import mend as mend_repository
+
+    removed = mend_repository(Path.cwd())
+    print("\n".join(f"removed the half-written {name}" for name in removed) or "nothing to mend")
+
+
+@app.command()
 def inspect(
     path: Annotated[Path, typer.Argument(help="A recording: .vrs, .mp4 and other action-camera files, .csv, .parquet, or archive.zip::member.")],
     stream: Annotated[str | None, typer.Option(help="Sensor stream by label, for VRS: imu-right or imu-left.")] = None,

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from primus.mend import mend
+
 
 def primus(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     import os
@@ -21,7 +23,7 @@ def primus(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 def test_help_names_every_command_and_loads_nothing_heavy() -> None:
     done = primus("--help")
     assert done.returncode == 0
-    for command in ("doctor", "inspect", "import-checkpoint", "convert-clip"):
+    for command in ("doctor", "mend", "inspect", "import-checkpoint", "convert-clip"):
         assert command in done.stdout
     code = "import primus.cli, sys; print([m for m in ('torch', 'pandas', 'open_clip', 'h5py') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
@@ -47,6 +49,24 @@ def test_inspect_says_what_a_recording_holds(tmp_path: Path) -> None:
     assert facts["samples"] == 500
     assert facts["rate_hz"] == pytest.approx(50)
     assert facts["mean_specific_force_m_s2"] == pytest.approx(9.81, abs=0.02)
+
+
+def test_mend_removes_only_what_dvc_cannot_read(tmp_path: Path) -> None:
+    (tmp_path / ".dvc" / "tmp").mkdir(parents=True)
+    rwlock, lock, roots = tmp_path / ".dvc" / "tmp" / "rwlock", tmp_path / "dvc.lock", tmp_path / "data" / "roots" / "own" / "dvc.lock"
+    roots.parent.mkdir(parents=True)
+    sound = "schema: '2.0'\nstages:\n  a:\n    cmd: x\n"
+    for content, expected in (("", ["dvc.lock", "rwlock"]), ("{}", ["rwlock"])):
+        rwlock.write_text("{" if expected else "{}")
+        lock.write_text(content if content == "" else sound)
+        roots.write_text(sound)
+        assert sorted(Path(name).name for name in mend(tmp_path)) == expected
+        assert not rwlock.exists()
+        assert roots.exists()
+    rwlock.write_text("{}")
+    assert mend(tmp_path) == []
+    lock.write_text("schema: '2.0'\nstages:\n  a: [")
+    assert mend(tmp_path) == ["dvc.lock"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ LAYERS = {
     "primus.reporting": 6,
     "primus.cli": 7,
     "primus.doctor": 7,
+    "primus.mend": 7,
     "stages": 7,
 }  # fmt: skip
 OPTIONAL = {"projectaria_tools", "telemetry_parser", "ray", "onnx", "onnxruntime", "onnxscript", "vl_convert", "transformers"}

@@ -27,7 +27,10 @@ def test_ten_kills_end_in_the_same_metrics_bytes(finished: Workshop, copy: Works
     """The kills are spread over the run: each is sent after a random share of the undisturbed run's time, then the run is started again."""
     draw = random.Random(20251)
     whole: float = finished.seconds  # type: ignore[attr-defined]
-    hits = sum(copy.repro_killed_after(draw.uniform(0.05, 0.6) * whole / (1 if profile == "tiny" else 3)) for _ in range(10))
+    hits = 0
+    for _ in range(10):
+        hits += copy.repro_killed_after(draw.uniform(0.05, 0.6) * whole / (1 if profile == "tiny" else 3))
+        copy.run("python", "-m", "primus", "mend")  # DVC cannot read its own lock file when it was killed while writing it
     copy.dvc("repro")
     print(f"{hits} of 10 kills met a running stage")
     assert hits >= 5
