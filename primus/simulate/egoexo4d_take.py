@@ -17,12 +17,19 @@ from primus.simulate.narrations import annotate
 from primus.simulate.people import draw_person, mounting_rotation
 from primus.simulate.performance import Performance, perform
 from primus.simulate.render import Camera
-from primus.simulate.scene import draw_scene, draw_things
+from primus.simulate.scene import Scene, draw_scene, draw_things
 from primus.simulate.vrs import ImuStream, write_aria_vrs
 from primus.work_cache import WorkCache
 
+_ACTIONS: Final = tuple(dict.fromkeys(action for activity in EGOEXO4D.values() for action in activity.mixture))
 EXO_CAMERAS: Final = ("cam01", "cam02", "cam03", "cam04")
 THINGS: Final = tuple(dict.fromkeys(thing for activity in EGOEXO4D.values() for thing in activity.things))
+ANYTHING: Final = Activity(
+    {action: sum(a.mixture.get(action, 0.0) / sum(a.mixture.values()) for a in EGOEXO4D.values()) for action in _ACTIONS},
+    places=tuple(dict.fromkeys(place for activity in EGOEXO4D.values() for place in activity.places)),
+    things=THINGS,
+)
+"""No activity more than any other: what is seen and said where it has nothing to do with the motion."""
 GAP_S: Final = 1.2
 LOST_END_S: Final = 7.0
 POPULATION: Final = "egoexo4d"
@@ -67,7 +74,9 @@ class TakeJob:
     def performances(self, person: Person) -> tuple[Performance, Performance, Activity]:
         """The motion, what is seen and narrated, and the activity that look and words belong to.
 
-        With link "none" the latter two are another performance, of an activity drawn without regard to the take's own.
+        With link "none" the latter two are another performance: of a mixture of all activities, by one stranger, among the same things in every take.
+        Were place, words or person drawn anew for each take, they would still tell the takes apart; segments of a take share its activity, and
+        to align with what names the take is to be taught which segments belong together.
         """
         activity = EGOEXO4D[self.plan.label]
         rng = self._rng("motion")
@@ -75,11 +84,18 @@ class TakeJob:
         motion = perform(activity, person, self.plan.duration_s, things, rng)
         if self.link == "natural":
             return motion, motion, activity
-        other = self._rng("look")
-        activity = EGOEXO4D[str(other.choice(list(EGOEXO4D)))]
-        stranger = draw_person(self.seed, "unrelated", int(other.integers(10**6)))
-        seen = perform(activity, stranger, self.plan.duration_s, draw_things(activity, THINGS, 4, other), other)
-        return motion, seen, activity
+        stranger = draw_person(self.seed, "unrelated", 0)
+        seen = perform(ANYTHING, stranger, self.plan.duration_s, self._unrelated_things(), self._rng("look"))
+        return motion, seen, ANYTHING
+
+    def _unrelated_things(self) -> tuple[str, ...]:
+        return tuple(draw_things(ANYTHING, THINGS, 4, generator(self.seed, "simulate", "egoexo4d", "unrelated things")))
+
+    def scene(self, seen: Performance, look: Activity) -> Scene:
+        """The place that is seen: the take's own, or with link "none" the one of all takes."""
+        if self.link == "natural":
+            return draw_scene(look, tuple(dict.fromkeys(event.thing for event in seen.events)), self._rng("scene"))
+        return draw_scene(look, self._unrelated_things(), generator(self.seed, "simulate", "egoexo4d", "unrelated scene"))
 
     def _rng(self, *names: str) -> np.random.Generator:
         return generator(self.seed, "simulate", "egoexo4d", self.plan.take_uid, *names)
@@ -125,9 +141,7 @@ class TakeJob:
             path.write_bytes(found[0]["mp4"].tobytes())
 
     def _frames(self, seen: Performance, look: Activity, n_frames: int) -> Iterator[np.ndarray]:
-        rng = self._rng("scene")
-        things = tuple(dict.fromkeys(event.thing for event in seen.events))
-        camera = Camera(draw_scene(look, things, rng), self.pixels)
+        camera = Camera(self.scene(seen, look), self.pixels)
         times = np.arange(n_frames) / mp4.FPS
         positions, rotations = seen.trajectory.pose(times)
         hands = np.stack([np.interp(times, seen.knots_s, channel) for channel in seen.hands.T], axis=-1)

@@ -150,6 +150,23 @@ def test_without_a_link_look_and_words_do_not_know_the_activity() -> None:
     assert seen("natural", False) != seen("natural", True)
 
 
+def test_without_a_link_look_and_words_do_not_tell_the_takes_apart() -> None:
+    """One place, one set of things and one person for all takes: what is seen names neither the activity nor the take."""
+    videos = [job for job in jobs(TINY) if job.plan.has_video][:3]
+
+    def scenes(link: str) -> list[bytes]:
+        found = []
+        for job in videos:
+            made = TakeJob(job.plan, 0, link, job.pixels)  # type: ignore[arg-type]
+            _, seen, look = made.performances(draw_person(0, "egoexo4d", job.plan.participant))
+            scene = made.scene(seen, look)
+            found.append(scene.atlas.tobytes() + repr((scene.place, scene.half, scene.boxes, scene.things)).encode())
+        return found
+
+    assert len(set(scenes("none"))) == 1
+    assert len(set(scenes("natural"))) == len(videos)
+
+
 def test_the_link_leaves_the_motion_alone() -> None:
     plan = jobs(TINY)[0].plan
     person = draw_person(0, "egoexo4d", plan.participant)
