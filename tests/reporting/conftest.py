@@ -25,7 +25,7 @@ PARAMS = {
     "profiles": {"small": {"corpus": "simulation", "embed": {"encoder": {"weights": "fixed-random"}}}},
     "embed": {"encoder": {"weights": None}},
     "presets": {"ours": {}},
-    "compute": {"threads": 1},
+    "compute": {"threads": 1, "workers": 1},
     "methods": {"primus": {"section": "loss"}, "imu2clip": {"section": "loss"}, "random": {"section": "loss"}},
     "fewshot": {
         "shots": [1, 2, 8],

@@ -132,7 +132,7 @@ def test_every_injected_defect_is_found_and_nothing_else(finished: Path) -> None
 
 
 def test_workers_and_the_cache_change_no_byte(finished: Path, workplace: Path) -> None:
-    for workers in (2, 0):
+    for workers in (2, 1):
         write_params(workplace, {"compute.workers": workers})
         done = run_both(workplace)
         assert done.returncode == 0, done.stderr
