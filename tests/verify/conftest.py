@@ -21,6 +21,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory, profile: str) -> Workshop
     started = time.monotonic()
     workshop.dvc("repro")
     workshop.seconds = time.monotonic() - started  # type: ignore[attr-defined]
+    workshop.run("git", "add", "-A")  # experiments start from a commit that knows the finished stages (dvc.lock)
+    workshop.run("git", "commit", "-q", "-m", "reference")
     return workshop
 
 
