@@ -37,11 +37,13 @@ def test_two_headed_file(tmp_path: Path) -> None:
 
 
 def test_scalars_pickled_by_numpy_1(tmp_path: Path) -> None:
-    torch.save(lightning(ImuEncoder()), tmp_path / "new.ckpt")
+    encoder = ImuEncoder()
+    torch.save(lightning(encoder), tmp_path / "new.ckpt")
     with zipfile.ZipFile(tmp_path / "new.ckpt") as archive, zipfile.ZipFile(tmp_path / "old.ckpt", "w") as old:
         for info in archive.infolist():
             old.writestr(info.filename, archive.read(info).replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
-    load_released_checkpoint(tmp_path / "old.ckpt")
+    loaded = load_released_checkpoint(tmp_path / "old.ckpt")
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in encoder.state_dict().items())
 
 
 def test_single_headed_variant(tmp_path: Path) -> None:
