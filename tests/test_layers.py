@@ -18,6 +18,7 @@ LAYERS = {
     "primus.evaluation": 6,
     "primus.reporting": 6,
     "primus.cli": 7,
+    "primus.commands": 7,
     "primus.doctor": 7,
     "primus.mend": 7,
     "stages": 7,
