@@ -104,6 +104,9 @@ class Ego4DDataset:
             source["imu_missing"] = "ego4d.json says has_imu false" if without else f"{imu} is not below the root; fetch it with ego4d --datasets imu"
         scenarios = record.get("scenarios")
         only = scenarios[0] if isinstance(scenarios, list) and len(scenarios) == 1 else None
+        label = SCENARIOS.get(only) if isinstance(only, str) else None
+        if label is None:
+            source["label_missing"] = f"scenarios are {scenarios!r}; expected exactly one, and one of the paper's ten"
         participant = as_id(record.get("fb_participant_id"))
         take = Take(
             dataset=self.name,
@@ -112,7 +115,7 @@ class Ego4DDataset:
             site=as_text(record.get("video_source")),
             device=as_text(record.get("device")),
             duration_s=next((seconds for seconds in durations if seconds is not None and seconds > 0), None),
-            label=SCENARIOS.get(only) if isinstance(only, str) else None,
+            label=label,
             imu_path=imu if self.root_files.has(imu) else None,
             video_path=self.root_files.first(videos.get(self.video, videos["540ss"] + videos["full"])),
             narrations=narrations,

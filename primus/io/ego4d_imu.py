@@ -8,6 +8,7 @@ import pandas as pd
 
 from primus.errors import Rejected
 from primus.io.recording import ImuRecording, build_recording, stamps_to_ns
+from primus.io.units import require_plausible_rotation
 
 STAMP_COLUMN = "canonical_timestamp_ms"
 _SENSORS = tuple(f"{sensor}_{axis}" for sensor in ("accl", "gyro") for axis in "xyz")
@@ -26,7 +27,8 @@ def read_ego4d_csv(path: Path, duration_s: float | None = None) -> ImuRecording:
         duration_s: length of the video; None does not check stamps against it.
 
     Raises:
-        Rejected: `unreadable_imu`, `missing_axis` when a column is absent or empty, `no_imu` when no row is left.
+        Rejected: `unreadable_imu` (also where the gyroscope is not in rad/s: the release states no units), `missing_axis` when a column is absent
+            or empty, `no_imu` when no row is left.
     """
     try:
         with warnings.catch_warnings():
@@ -51,4 +53,7 @@ def read_ego4d_csv(path: Path, duration_s: float | None = None) -> ImuRecording:
     notes["reordered_samples"] = int((np.diff(stamps) < 0).sum())
     order = np.argsort(stamps, kind="stable")
     channels = np.stack([columns[name][inside][order] for name in _SENSORS], axis=1)
-    return build_recording(stamps_to_ns(stamps[order], "ms", path.name), channels[:, :3], channels[:, 3:], path.name, notes)
+    recording = build_recording(stamps_to_ns(stamps[order], "ms", path.name), channels[:, :3], channels[:, 3:], path.name, notes)
+    assert recording.gyro is not None
+    require_plausible_rotation(recording.gyro, path.name)
+    return recording

@@ -11,7 +11,7 @@ from primus.io.files import FileSet
 from primus.io.imu_parquet import SUFFIX, read_imu_parquet
 from primus.io.json_fields import as_bool, as_id, as_list, as_mapping, as_seconds, as_text, load_json, objects_of
 from primus.io.narrations import atomic_descriptions
-from primus.io.settings import one_of
+from primus.io.settings import flag, one_of
 from primus.io.takes import Take, TakeImu
 from primus.io.timesync import ROWS_PER_S, take_start_ns
 from primus.io.vrs import STREAMS, read_imu_vrs
@@ -42,7 +42,7 @@ class EgoExo4DDataset:
         self.population = str(config.get("population") or name)
         self.stream = one_of(name, config, "imu", "imu-right", tuple(STREAMS["Aria"]))
         self.video = one_of(name, config, "video", "auto", ("auto", "448", "full", "none"))
-        self.calibrated = bool(config.get("calibrated"))
+        self.calibrated = flag(name, config, "calibrated")
         self.official_splits = tuple(config.get("official_splits") or SPLITS)
         if not set(self.official_splits) <= set(SPLITS):
             raise UserError(f"dataset {name}: official_splits is {list(self.official_splits)}; expected some of {', '.join(SPLITS)}")
@@ -69,6 +69,8 @@ class EgoExo4DDataset:
                 rejects.append(Reject(self.name, f"takes.json[{i}]", "unreadable_metadata", "a record without take_uid"))
             elif uid in takes:
                 rejects.append(Reject(self.name, uid, "unreadable_metadata", "listed twice; the first record is used", "annotation"))
+            elif as_bool(record.get("is_dropped")):
+                rejects.append(Reject(self.name, uid, "unreadable_metadata", "is_dropped is true; every take that was released says false"))
             elif self._wanted(split_of.get(uid)):
                 takes[uid] = self._take(uid, record, captures, split_of.get(uid))
         listed = {as_text(as_mapping(record).get("take_uid")) for record in records}
@@ -85,8 +87,8 @@ class EgoExo4DDataset:
         """The take's IMU with zero at its first row of timesync.csv, or at its first sample where that file is absent.
 
         Raises:
-            Rejected: `no_imu`, `unreadable_imu`, `non_monotonic`, `timesync_invalid`, or `imu_short` when the samples do not cover the take
-                within 0.1 s at either end.
+            Rejected: `no_imu`, `unreadable_imu`, `non_monotonic`, `timesync_invalid` (also when the take's rows are not as long as takes.json says
+                it is), or `imu_short` when the samples do not cover the take within 0.1 s at either end.
         """
         if take.imu_path is None:
             raise Rejected("no_imu", str(take.source["imu_missing"]))
@@ -100,6 +102,7 @@ class EgoExo4DDataset:
         else:
             camera = as_text(take.source.get("camera"))
             rows = int(take.source["timesync_start"]), int(take.source["timesync_end"])
+            _require_rows_of_length(rows, take.duration_s)
             imu = TakeImu(recording, take_start_ns(self.root_files.path(str(timesync)), camera, *rows), "timesync")
         begins, ends = (first - imu.origin_ns) * 1e-9, (last - imu.origin_ns) * 1e-9
         duration = ends if take.duration_s is None else take.duration_s
@@ -123,8 +126,10 @@ class EgoExo4DDataset:
         source: dict[str, str | int | float] = {"take_name": take_name}
         if camera:
             source["camera"] = camera
+        rows = None
         if type(start) is int and type(end) is int:
-            duration = duration if duration > 0 else (end - start) / ROWS_PER_S
+            rows = end - start
+            duration = duration if duration > 0 else rows / ROWS_PER_S
             if self.root_files.has(timesync):
                 source |= {"timesync": timesync, "timesync_start": start, "timesync_end": end}
         for key in ("task_start_sec", "task_end_sec"):
@@ -135,6 +140,10 @@ class EgoExo4DDataset:
         if imu_path is None:
             source["imu_missing"] = missing
         participant = as_id(record.get("participant_uid"))
+        task = [record.get(key) for key in ("task_name", "parent_task_name", "task_id")]
+        label = label_of(take_name, *task)
+        if label is None:
+            source["label_missing"] = f"task {task[0]!r} of {task[1]!r} ({task[2]!r}) and take_name {take_name!r} name none of the eight classes"
         return Take(
             dataset=self.name,
             take_uid=uid,
@@ -142,10 +151,11 @@ class EgoExo4DDataset:
             site=as_text(record.get("university_name")),
             device=f"aria/{self.stream}",
             duration_s=duration if duration > 0 else None,
-            label=label_of(take_name, record.get("task_name"), record.get("parent_task_name"), record.get("task_id")),
+            label=label,
             official_split=split,
             imu_path=imu_path,
             video_path=self._video_file(folder, record, camera),
+            video_frames=rows,
             source=source,
         )
 
@@ -195,6 +205,16 @@ class EgoExo4DDataset:
         if not required and not self.root_files.has(name):
             return None
         return load_json(self.root_files, name, "the folder given to `egoexo -o` with --parts metadata annotations")
+
+
+def _require_rows_of_length(rows: tuple[int, int], duration_s: float | None) -> None:
+    """Refuse a take whose rows are not the take: the published examples have duration_sec * 30 rows, and readers take two more or less at most."""
+    length_s = (rows[1] - rows[0]) / ROWS_PER_S
+    if duration_s is not None and abs(length_s - duration_s) > _COVER_S:
+        raise Rejected(
+            "timesync_invalid",
+            f"duration_sec is {duration_s:.3f} s in takes.json, but rows {rows[0]} to {rows[1]} of timesync.csv are {length_s:.3f} s",
+        )
 
 
 def _ego_camera(record: Mapping[str, Any], capture: Mapping[str, Any]) -> str | None:

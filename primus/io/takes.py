@@ -52,9 +52,10 @@ class Take:
         label: activity of the whole take.
         official_split: "train", "val" or "test" as the dataset's authors put it.
         imu_path, video_path: one file each; an archive member is written "archive.zip::member".
+        video_frames: how many frames the dataset's own metadata give the video.
         narrations: ordered in time, all accepted annotator passes.
         activities: labelled intervals, ordered in time.
-        source: whatever else the reader needs to read the take again.
+        source: whatever else the reader needs to read the take again, or to say why it cannot (`imu_missing`, `label_missing`).
     """
 
     dataset: str
@@ -67,6 +68,7 @@ class Take:
     official_split: str | None = None
     imu_path: str | None = None
     video_path: str | None = None
+    video_frames: int | None = None
     narrations: tuple[Narration, ...] = ()
     activities: tuple[Activity, ...] = ()
     source: Mapping[str, str | int | float] = field(default_factory=dict)

@@ -25,6 +25,9 @@ from primus.work_cache import WorkCache
 Policy = Literal["narration", "tile", "labelled"]
 POLICIES: tuple[Policy, ...] = ("narration", "tile", "labelled")
 
+FRAMES_SLACK = 2
+"""A video may have this many frames more or less than its metadata give it: readers of the published takes differ by up to two."""
+
 VIDEO_SLACK_S = 0.2
 """A video may end this much before a segment does: published takes and their videos differ by a few frames."""
 
@@ -102,7 +105,7 @@ def segment_take(dataset: Dataset, files: FileSet, job: TakeJob, settings: Segme
     if job.policy == "labelled" and not take.activities:
         raise Rejected("no_label", "it has no labelled activity")
     if job.policy != "labelled" and job.purpose == "probe" and take.label is None:
-        raise Rejected("no_label", "its class is unknown")
+        raise Rejected("no_label", str(take.source.get("label_missing", "its class is unknown")))
     read = dataset.read_imu(take)
     check_recording(read.recording, settings.thresholds)
     resampler = Resampler(read.recording, settings.rate_hz, settings.thresholds.gap_s)
@@ -170,7 +173,13 @@ def _video(take: Take, files: FileSet, kept: list[Interval], window_s: float) ->
     try:
         if not files.has(take.video_path):
             raise Rejected("unreadable_video", f"{take.video_path}: there is no such file")
-        duration_s = probe(files.path(take.video_path)).duration_s
+        video = probe(files.path(take.video_path))
+        duration_s = video.duration_s
+        if take.video_frames is not None and abs(video.n_frames - take.video_frames) > FRAMES_SLACK:
+            raise Rejected(
+                "unreadable_video",
+                f"{take.video_path} has {video.n_frames} frames, but the take {take.video_frames} rows at one a frame; expected as many",
+            )
     except Rejected as refused:
         return (False,) * len(kept), [Reject(take.dataset, take.take_uid, refused.reason, refused.detail, "video")]
     shown = tuple(item.start_s + window_s <= duration_s + VIDEO_SLACK_S for item in kept)
