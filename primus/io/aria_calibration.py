@@ -33,19 +33,38 @@ def read_calibration(path: Path, label: str) -> ImuCalibration:
     Raises:
         Rejected: `unreadable_imu` when the file carries no usable calibration of that IMU.
     """
+    return parse_calibration(calibration_text(path), label, path.name)
+
+
+def calibration_text(path: Path) -> str | None:
+    """The `calib_json` tag of a VRS file, None where it has none.
+
+    Raises:
+        Rejected: `unreadable_imu` when it is no VRS file.
+    """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        tags = read_description(data, path.name).tags
+        return read_description(data, path.name).tags.get("calib_json")
+
+
+def parse_calibration(text: str | None, label: str, source: str) -> ImuCalibration:
+    """The calibration of the IMU `label` in a `calib_json`; `source` is for messages.
+
+    Raises:
+        Rejected: `unreadable_imu` when there is no usable calibration of that IMU in it.
+    """
+    if text is None:
+        raise Rejected("unreadable_imu", f"{source}: no factory calibration (calib_json); read it without")
     try:
-        imus = {imu["Label"]: imu for imu in json.loads(tags["calib_json"])["ImuCalibrations"]}
+        imus = {imu["Label"]: imu for imu in json.loads(text)["ImuCalibrations"]}
         parts = [imus[label][sensor] for sensor in ("Accelerometer", "Gyroscope")]
         accel, gyro = (
             (np.array(part["Model"]["RectificationMatrix"], np.float64).reshape(3, 3), np.array(part["Bias"]["Offset"], np.float64).reshape(3))
             for part in parts
         )
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise Rejected("unreadable_imu", f"{path.name}: no usable factory calibration of {label} ({type(error).__name__}: {error})") from error
+        raise Rejected("unreadable_imu", f"{source}: no usable factory calibration of {label} ({type(error).__name__}: {error})") from error
     if not all(np.isfinite(part).all() for part in (*accel, *gyro)) or min(abs(np.linalg.det(accel[0])), abs(np.linalg.det(gyro[0]))) < 0.5:
-        raise Rejected("unreadable_imu", f"{path.name}: the factory calibration of {label} is not finite or not invertible")
+        raise Rejected("unreadable_imu", f"{source}: the factory calibration of {label} is not finite or not invertible")
     return ImuCalibration(*accel, *gyro)
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from primus.errors import Rejected, UserError
 from primus.io.aria_calibration import read_calibration, rectify
-from primus.io.recording import ImuRecording, build_recording
+from primus.io.raw_imu import RawImu
+from primus.io.recording import ImuRecording
 from primus.io.vrs_layout import DATA_RECORD, VrsDescription, data_record_versions, payload_dtype, read_description
 
 IMU_TYPE = 1202
@@ -55,9 +56,20 @@ def read_imu_vrs(path: Path, stream: str | None = None, calibrated: bool = False
         Rejected: `no_imu` when the stream has no sample, `unreadable_imu` when the file is truncated or corrupt, `non_monotonic`.
     """
     label = stream or "imu-right"
+    recording = read_raw_vrs(path, label).recording(_source(path, label))
+    return rectify(recording, read_calibration(path, label)) if calibrated else recording
+
+
+def read_raw_vrs(path: Path, label: str) -> RawImu:
+    """The valid samples of the IMU `label` as the device wrote them, before the rules for stamps and missing values are applied.
+
+    Raises:
+        UserError: as `read_imu_vrs`.
+        Rejected: `no_imu` and `unreadable_imu`, as `read_imu_vrs`.
+    """
     if label not in STREAMS["Aria"]:
         raise UserError(f"{path.name}: IMU stream {label!r} is unknown; expected one of {', '.join(STREAMS['Aria'])}")
-    source = f"{path.name} ({label})"
+    source = _source(path, label)
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -72,9 +84,12 @@ def read_imu_vrs(path: Path, stream: str | None = None, calibrated: bool = False
     keep = samples.valid
     if not keep.any():
         raise Rejected("no_imu", f"{source}: all {len(keep)} samples are marked invalid by the device")
-    notes = {"invalid_samples": int((~keep).sum())}
-    recording = build_recording(samples.timestamps_ns[keep], samples.accel[keep], samples.gyro[keep], source, notes)
-    return rectify(recording, read_calibration(path, label)) if calibrated else recording
+    invalid = int((~keep).sum())
+    return RawImu(samples.timestamps_ns[keep], samples.accel[keep], samples.gyro[keep], {"invalid_samples": invalid} if invalid else {})
+
+
+def _source(path: Path, label: str) -> str:
+    return f"{path.name} ({label})"
 
 
 def _read_records(data: mmap.mmap, label: str, source: str) -> _Samples:

@@ -190,7 +190,7 @@ def test_a_compact_copy_stands_in_for_an_absent_vrs(tmp_path):
     np.testing.assert_array_equal(recording.gyro, original.gyro)
     assert refused(root, imu="imu-left").reason == "no_imu"
     calibrated, found, _ = only_take(root, calibrated=True)
-    with pytest.raises(UserError, match="calibrat"):
+    with pytest.raises(Rejected, match="calibration"):  # this VRS file had none
         calibrated.read_imu(found)
 
 

@@ -1,12 +1,15 @@
 """The compact IMU file: what goes in comes out, and anything else is refused."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from primus.errors import Rejected, UserError
-from primus.io.imu_parquet import is_imu_parquet, read_imu_parquet, write_imu_parquet
+from primus.errors import Rejected
+from primus.io.imu_parquet import is_imu_parquet, read_imu_file, read_imu_parquet, write_imu_parquet
+from primus.io.raw_imu import RawImu
 from primus.io.recording import build_recording
 from tests.io.vrs_files import signal
 
@@ -43,12 +46,39 @@ def test_the_only_stream_needs_no_name(tmp_path, recordings):
     assert rejected.value.reason == "no_imu"
 
 
-def test_calibration_is_not_mixed_up(tmp_path, recordings):
+def test_calibration_travels_with_the_samples(tmp_path, recordings):
     path = tmp_path / "a.imu.parquet"
-    write_imu_parquet(path, recordings, calibrated=True)
-    assert len(read_imu_parquet(path, calibrated=True).timestamps_ns) == 2000
-    with pytest.raises(UserError, match="calibration"):
+    model = {"Model": {"RectificationMatrix": [[2, 0, 0], [0, 1, 0], [0, 0, 1]]}, "Bias": {"Offset": [0, 0, 1]}}
+    calibration = json.dumps({"ImuCalibrations": [{"Label": "imu-right", "Accelerometer": model, "Gyroscope": model}]})
+    write_imu_parquet(path, recordings, calibration)
+    raw, rectified = read_imu_parquet(path), read_imu_parquet(path, calibrated=True)
+    np.testing.assert_allclose(rectified.accel, (raw.accel - [0, 0, 1]) / [2, 1, 1])
+    write_imu_parquet(path, recordings)
+    with pytest.raises(Rejected, match="calibration") as rejected:
+        read_imu_parquet(path, calibrated=True)
+    assert rejected.value.reason == "unreadable_imu"
+
+
+def test_stamps_are_kept_as_the_device_wrote_them(tmp_path):
+    path = tmp_path / "a.imu.parquet"
+    t, accel, gyro = signal(1.0)
+    t[5], accel[7, 1] = t[4], np.nan
+    raw = RawImu(t, accel, gyro, {"invalid_samples": 2})
+    write_imu_parquet(path, {"imu-right": raw})
+    assert read_imu_file(path).streams["imu-right"].equals(raw)
+    found, expected = read_imu_parquet(path), raw.recording("x")
+    np.testing.assert_array_equal(found.timestamps_ns, expected.timestamps_ns)
+    assert dict(found.notes) == dict(expected.notes) == {"invalid_samples": 2, "duplicate_stamps": 1, "missing_values": 1}
+    write_imu_parquet(path, {"imu-right": RawImu(t[::-1].copy(), accel, gyro)})
+    with pytest.raises(Rejected) as rejected:
         read_imu_parquet(path)
+    assert rejected.value.reason == "non_monotonic"
+
+
+def test_values_that_would_be_rounded_are_refused(tmp_path):
+    t, accel, gyro = signal(0.1)
+    with pytest.raises(ValueError, match="float32"):
+        write_imu_parquet(tmp_path / "a.imu.parquet", {"x": build_recording(t, accel.astype(np.float64), gyro, "x")})
 
 
 def test_a_recording_without_gyroscope_is_refused_before_writing(tmp_path, recordings):
