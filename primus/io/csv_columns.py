@@ -14,6 +14,7 @@ from primus.errors import Rejected
 
 _SURPLUS = "\0surplus"
 _LINE_LIMIT = 1 << 20
+_DECIMAL_COMMA = r"\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*"
 SIZE_LIMIT = 4 << 30  # bytes of one CSV; a day of 100 Hz has 1.5 GB
 
 
@@ -22,7 +23,7 @@ def read_csv_columns(content: Path | bytes, numbers: Sequence[str], texts: Seque
 
     Args:
         content: the file, or its bytes.
-        numbers: columns to read as numbers: int64 where all are whole, else float64; a cell that is no number becomes NaN.
+        numbers: columns to read as numbers: int64 where all are whole, else float64; a cell that is no number becomes NaN. Decimal commas are read.
         texts: columns to read as text (N,) object, white space trimmed, empty where the cell is.
         separator: one character.
         source: for messages.
@@ -43,10 +44,10 @@ def read_csv_table(content: Path | bytes, texts: Sequence[str], separator: str, 
     Raises:
         Rejected: `unreadable_imu` when the file is no such CSV, or a row has more values than the header has columns.
     """
-    if isinstance(content, Path) and content.stat().st_size > SIZE_LIMIT:
-        raise Rejected("unreadable_imu", f"{source}: larger than {SIZE_LIMIT >> 30} GiB")
     how: dict[str, Any] = {"sep": separator, "index_col": False, "skipinitialspace": True, "encoding": "utf-8-sig", "encoding_errors": "replace"}
     try:
+        if isinstance(content, Path) and content.stat().st_size > SIZE_LIMIT:
+            raise ValueError(f"larger than {SIZE_LIMIT >> 30} GiB")
         header = [str(name) for name in pd.read_csv(_opened(content), nrows=0, **how).columns]
         if len(first_row := _first_row(content, separator)) > len(header) + 1:  # pandas would cut the first row without an error
             raise ValueError(f"its first row has {len(first_row)} values, its header {len(header)} columns")
@@ -78,8 +79,12 @@ def _opened(content: Path | bytes) -> Path | io.BytesIO:
 
 
 def as_numbers(column: "pd.Series[Any]") -> NDArray[Any]:
-    """The column as int64 or float64; what is no number becomes NaN."""
+    """The column as int64 or float64; what is no number becomes NaN. "9,81" is a number where commas stand in no other role in the column."""
     numeric = column if pd.api.types.is_numeric_dtype(column) else pd.to_numeric(column, errors="coerce")
+    others = column[numeric.isna() & column.notna()].astype(str)
+    others = others[others.str.contains(",", regex=False)]
+    if len(others) and others.str.fullmatch(_DECIMAL_COMMA).all():
+        numeric = pd.to_numeric(column.astype(str).str.replace(",", ".", regex=False), errors="coerce")
     values = numeric.to_numpy()
     if values.dtype.kind == "i":
         return values.astype(np.int64)

@@ -1,12 +1,11 @@
 """Ego4D's normalised IMU CSV to samples on the clock of the canonical video, its documented faults mended and counted."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from primus.errors import Rejected
+from primus.io.csv_columns import as_numbers, read_csv_table
 from primus.io.recording import ImuRecording, build_recording, stamps_to_ns
 from primus.io.units import require_plausible_rotation
 
@@ -30,18 +29,13 @@ def read_ego4d_csv(path: Path, duration_s: float | None = None) -> ImuRecording:
         Rejected: `unreadable_imu` (also where the gyroscope is not in rad/s: the release states no units), `missing_axis` when a column is absent
             or empty, `no_imu` when no row is left.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # text among the numbers becomes NaN below, and is counted
-            table = pd.read_csv(path, usecols=lambda column: column == STAMP_COLUMN or column in _SENSORS)
-    except (OSError, ValueError, OverflowError, pd.errors.ParserError) as error:
-        raise Rejected("unreadable_imu", f"{path.name}: not a CSV table ({type(error).__name__}: {error})") from error
+    table = read_csv_table(path, (), ",", path.name)
     if STAMP_COLUMN not in table:
         raise Rejected("unreadable_imu", f"{path.name}: no column {STAMP_COLUMN}; found {', '.join(map(str, table.columns)) or 'none'}")
     absent = [name for name in _SENSORS if name not in table]
     if absent:
         raise Rejected("missing_axis", f"{path.name}: no column {', '.join(absent)}")
-    columns = {name: pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64) for name in (STAMP_COLUMN, *_SENSORS)}
+    columns = {name: as_numbers(table[name]).astype(np.float64) for name in (STAMP_COLUMN, *_SENSORS)}  # text among them becomes NaN, and is counted
     stamps = columns[STAMP_COLUMN]
     known = np.isfinite(stamps)
     latest = np.inf if duration_s is None else duration_s * 1000 + _OUTSIDE_MS

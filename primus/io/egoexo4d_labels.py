@@ -1,5 +1,7 @@
 """The eight activities of the paper, from an Ego-Exo4D take's task, or from its name where the task is not given."""
 
+import math
+
 CLASSES = ("medical test", "repair bike", "climb rock", "soccer/basketball", "perform CPR", "cook", "dance", "play music")
 """In the order of the published class ids 0 to 7."""
 
@@ -42,8 +44,8 @@ def label_of(take_name: str, task_name: object, parent_task_name: object, task_i
     substrings the published label list was made with.
     """
     parent = parent_task_name.strip().lower() if isinstance(parent_task_name, str) else ""
-    if not parent and isinstance(task_id, int):
-        parent = _PARENT_BY_ID.get(task_id // 1000 * 1000, "")
+    if not parent and isinstance(task_id, int | float) and math.isfinite(task_id):
+        parent = _PARENT_BY_ID.get(int(task_id) // 1000 * 1000, "")
     if parent in _BY_PARENT:
         return _BY_PARENT[parent]
     if parent == "health" and isinstance(task_name, str):

@@ -38,6 +38,9 @@ from primus.schema import Reject
 ACTIVITIES = ("climbingdown", "climbingup", "jumping", "lying", "running", "sitting", "standing", "walking")
 POSITIONS = ("chest", "forearm", "head", "shin", "thigh", "upperarm", "waist")
 DISORDER_S = 1.0
+RATES_HZ = (1.0, 1000.0)
+"""Rates that stamps in milliseconds can give: outside them attr_time is in another unit."""
+
 _COLUMNS = ("attr_time", "attr_x", "attr_y", "attr_z")
 _JOINT = "::"
 _SENSOR_ARCHIVE = re.compile(rf"(?i)^(acc|gyr)_({'|'.join(ACTIVITIES)})(?:_(\d+))?_csv\.zip$")
@@ -110,7 +113,7 @@ class RealWorldDataset:
         """Both sensors on common timestamps; the take starts with the first of them.
 
         Raises:
-            Rejected: `no_imu`, `unreadable_imu`, `missing_axis` or `non_monotonic`.
+            Rejected: `no_imu`, `unreadable_imu` (also where the numbers cannot be in rad/s or milliseconds), `missing_axis` or `non_monotonic`.
         """
         notes: dict[str, int] = {}
         accel_ns, accel = self._read_sensor(_place(take, "acc"), notes)
@@ -121,6 +124,9 @@ class RealWorldDataset:
             raise Rejected("no_imu", f"{take.take_uid}: accelerometer and gyroscope have no time in common")
         notes["unpaired_samples"] = joined.unpaired
         recording = build_recording(joined.timestamps_ns, joined.accel, joined.gyro, take.take_uid, notes)
+        if recording.rate_hz and not RATES_HZ[0] <= recording.rate_hz <= RATES_HZ[1]:
+            found = f"attr_time read as milliseconds gives {recording.rate_hz:.4g} Hz"
+            raise Rejected("unreadable_imu", f"{take.take_uid}: {found}; expected about 50 Hz (is it in another unit?)")
         return TakeImu(recording, int(recording.timestamps_ns[0]), "file")
 
     def files(self, take: Take) -> list[str]:

@@ -62,13 +62,15 @@ def write(root: Path, proband: int, sensor: str, activity: str, content: Mapping
     return path
 
 
-def write_nested(root: Path, proband: int, activity: str, parts: int = 3) -> None:
+def write_nested(
+    root: Path, proband: int, activity: str, parts: int = 3, positions: Sequence[str] = ("chest", "head"), second_s: float = 10.0
+) -> None:
     """Archives in archives, as probands 4, 7 and 14 have for climbing: the first is numbered for the accelerometer alone, its CSVs never."""
     for sensor in ("acc", "gyr"):
         inner = {}
         for part in range(1, parts + 1):
             label = "" if part == 1 and sensor == "gyr" else f"_{part}"
             number = None if part == 1 else part
-            recording = members(sensor, activity, number, start_s=100.0 * part, end_s=100.0 * part + 10 * part)
+            recording = members(sensor, activity, number, positions, start_s=100.0 * part, end_s=100.0 * part + second_s * part)
             inner[f"{sensor}_{activity}{label}_csv.zip"] = archive(recording)
         write(root, proband, sensor, activity, inner)
