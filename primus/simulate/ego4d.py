@@ -64,7 +64,7 @@ class VideoJob:
         if self.link == "none":
             other = EGO4D[str(rng.choice(list(EGO4D)))]
             events = perform(other, person, self.seconds, other.things, rng).events
-        passes = annotate(events, self.seconds, ("cam01",), rng)
+        passes = annotate(events, self.seconds, ("cam01",), rng, rng)
         return {"narration": _narration(passes, rng), "gap_s": gap}
 
     def _write(self, path: Path, times: np.ndarray, accel: np.ndarray, gyro: np.ndarray, rng: np.random.Generator) -> tuple[float, float] | None:

@@ -13,6 +13,7 @@ from primus.simulate.activities import EGOEXO4D, Activity, Person
 from primus.simulate.config import Link
 from primus.simulate.egoexo4d_plan import TakePlan
 from primus.simulate.imu import ARIA_RIGHT, clock, measure
+from primus.simulate.montage import montage
 from primus.simulate.narrations import annotate
 from primus.simulate.people import draw_person, mounting_rotation
 from primus.simulate.performance import Performance, perform
@@ -61,7 +62,9 @@ class TakeJob:
         plan = self.plan
         person = draw_person(self.seed, POPULATION, plan.participant)
         motion, seen, look = self.performances(person)
-        passes = annotate(seen.events, plan.duration_s, EXO_CAMERAS, self._rng("narrations"))
+        words = self._rng("narrations")
+        habits = words if self.link == "natural" else generator(self.seed, "simulate", "egoexo4d", "unrelated habits")
+        passes = annotate(seen.events, plan.duration_s, EXO_CAMERAS, words, habits)
         if plan.defect == "not_in_takes":
             return TakeResult(passes, None)
         folder = root / "takes" / plan.take_name
@@ -74,9 +77,8 @@ class TakeJob:
     def performances(self, person: Person) -> tuple[Performance, Performance, Activity]:
         """The motion, what is seen and narrated, and the activity that look and words belong to.
 
-        With link "none" the latter two are another performance: of a mixture of all activities, by one stranger, among the same things in every take.
-        Were place, words or person drawn anew for each take, they would still tell the takes apart; segments of a take share its activity, and
-        to align with what names the take is to be taught which segments belong together.
+        With link "none" the latter two are a montage of a mixture of all activities by one stranger among the same things, annotated with the same
+        habits, in every take: nothing seen or said tells one take from another (see `primus.simulate.montage`).
         """
         activity = EGOEXO4D[self.plan.label]
         rng = self._rng("motion")
@@ -85,7 +87,7 @@ class TakeJob:
         if self.link == "natural":
             return motion, motion, activity
         stranger = draw_person(self.seed, "unrelated", 0)
-        seen = perform(ANYTHING, stranger, self.plan.duration_s, self._unrelated_things(), self._rng("look"))
+        seen = montage(ANYTHING, stranger, self.plan.duration_s, self._unrelated_things(), self._rng("look"))
         return motion, seen, ANYTHING
 
     def _unrelated_things(self) -> tuple[str, ...]:

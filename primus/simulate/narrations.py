@@ -28,13 +28,15 @@ HANDS: Final = ("with her right hand", "with his left hand", "with both hands")
 PLACES: Final = ("on the table", "in front of him", "on the floor", "to her left", "next to the {other}", "beside the {other}", "near the wall")
 
 
-def annotate(events: Sequence[Event], duration_s: float, cameras: Sequence[str], rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Annotation passes of one take, as `annotations[take_uid]` of atomic_descriptions_*.json holds them."""
+def annotate(
+    events: Sequence[Event], duration_s: float, cameras: Sequence[str], rng: np.random.Generator, habits: np.random.Generator
+) -> list[dict[str, Any]]:
+    """Annotation passes of one take, as `annotations[take_uid]` of atomic_descriptions_*.json holds them; `habits` draws their usual words."""
     counts, weights = zip(*PASSES, strict=True)
     rejected = [bool(rng.random() < REJECTED) for _ in range(int(rng.choice(counts, p=weights)))]
     if all(rejected):
         rejected.append(False)
-    return [_pass(events, duration_s, cameras, refuse, rng) for refuse in rejected]
+    return [_pass(events, duration_s, cameras, refuse, rng, habits.permutation(8)) for refuse in rejected]
 
 
 def identifier(rng: np.random.Generator) -> str:
@@ -42,8 +44,10 @@ def identifier(rng: np.random.Generator) -> str:
     return str(uuid.UUID(bytes=rng.bytes(16), version=4))
 
 
-def _pass(events: Sequence[Event], duration_s: float, cameras: Sequence[str], refuse: bool, rng: np.random.Generator) -> dict[str, Any]:
-    style = rng.permutation(8)  # an annotator has habits: the same word for the same action, mostly
+def _pass(
+    events: Sequence[Event], duration_s: float, cameras: Sequence[str], refuse: bool, rng: np.random.Generator, style: np.ndarray
+) -> dict[str, Any]:
+    """One pass; `style` (8,) orders the words for an action: an annotator has habits, the same word for the same action, mostly."""
     return {
         "annotation_uid": identifier(rng),
         "annotator_id": identifier(rng)[:8],

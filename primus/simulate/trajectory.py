@@ -56,8 +56,13 @@ class Trajectory:
 
     def pose(self, times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Position (N, 3) and rotation head -> world (N, 3, 3)."""
-        values = self._spline(times_s)
+        values = self.values(times_s)
         return values[:, :3], rotation_matrices(values[:, 3:])
+
+    def values(self, times_s: np.ndarray) -> np.ndarray:
+        """x, y, z, yaw, pitch, roll (N, 6)."""
+        values: np.ndarray = self._spline(times_s)
+        return values
 
     def motion(self, times_s: np.ndarray) -> Motion:
         """Kinematics at `times_s` (N,), seconds, within the knots."""

@@ -19,7 +19,7 @@ def takes() -> list[list[dict[str, object]]]:
         activity = list(EGOEXO4D.values())[number % len(EGOEXO4D)]
         rng = generator(0, "test", "narrations", number)
         performance = perform(activity, draw_person(0, "test", number % 12), 40.0, activity.things, rng)
-        found.append(annotate(performance.events, 40.0, ("cam01", "cam02"), rng))
+        found.append(annotate(performance.events, 40.0, ("cam01", "cam02"), rng, rng))
     return found
 
 

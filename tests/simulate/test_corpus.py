@@ -167,6 +167,28 @@ def test_without_a_link_look_and_words_do_not_tell_the_takes_apart() -> None:
     assert len(set(scenes("natural"))) == len(videos)
 
 
+def test_without_a_link_neighbouring_segments_look_no_more_alike_than_any_two() -> None:
+    """A camera that stays near where it was would name the take; the natural one does, the unlinked one must not."""
+
+    def nearest_is_of_the_same_take(link: str) -> float:
+        looks, takes = [], []
+        for number, job in enumerate([job for job in jobs(TINY) if job.plan.has_video][:6]):
+            plan = replace(job.plan, n_frames=6000)
+            seen = TakeJob(plan, 0, link, 64).performances(draw_person(0, "egoexo4d", plan.participant))[1]  # type: ignore[arg-type]
+            values = seen.trajectory.values(np.arange(0, 200, 0.05)).reshape(40, 100, 6)
+            gaze = np.concatenate([np.cos(values[:, :, 3]), np.sin(values[:, :, 3]), 3 * values[:, :, 4]], axis=1)
+            looks.append(np.sort(gaze.reshape(40, 3, 100), axis=2).reshape(40, -1))
+            takes += [number] * 40
+        flat, take = np.concatenate(looks), np.array(takes)
+        distance = ((flat[:, None] - flat[None]) ** 2).sum(axis=2)
+        np.fill_diagonal(distance, np.inf)
+        return float((take[distance.argmin(axis=1)] == take).mean())
+
+    chance = 39 / 239
+    assert nearest_is_of_the_same_take("natural") > 2.5 * chance
+    assert nearest_is_of_the_same_take("none") < 1.5 * chance
+
+
 def test_the_link_leaves_the_motion_alone() -> None:
     plan = jobs(TINY)[0].plan
     person = draw_person(0, "egoexo4d", plan.participant)
