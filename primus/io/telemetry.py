@@ -29,7 +29,7 @@ from primus.io.units import ACCEL_UNITS, GYRO_UNITS, canonical_unit
 Floats = NDArray[np.float64]
 
 _TICK = "0x5449434b"
-_MODEL_ORIENTATION = {"Fusion": "ZYx"}  # its channels are -Y,X,Z (gpmf-parser's table) and no matrix says so
+_MODEL_ORIENTATION = {"Fusion": "ZYx", "HERO7": "ZyX"}  # channels -Y,X,Z and Y,-X,Z (gpmf-parser's tables), where the file does not say so
 _REGULAR = (0.5, 1.5)  # a packet whose samples would lie further apart than this multiple of the usual step precedes missing packets
 
 
@@ -67,17 +67,16 @@ def read_telemetry(path: Path) -> Telemetry:
             time, `non_monotonic`.
     """
     camera, model, packets = _parse(path)
-    with_imu = [packet for packet in packets if "Accelerometer" in packet or "Gyroscope" in packet]
-    if not any("Data" in packet.get("Accelerometer", {}) for packet in with_imu):
+    if not any("Data" in packet.get("Accelerometer", {}) for packet in packets):
         kinds = sorted({group for packet in packets for group in packet})
         raise Rejected("no_imu", f"{path.name}: no accelerometer in its telemetry ({camera} {model}; it has {', '.join(kinds[:12]) or 'nothing'})")
-    tracks = _track_times(path, len(with_imu))
-    offset_s = _camera_time_of_first_frame(with_imu, tracks)
+    tracks = _times_on_track(packets, _track_times(path))
+    offset_s = _camera_time_of_first_frame(packets, tracks)
     streams = {}
     for group in ("Accelerometer", "Gyroscope"):
         found = [
             _packet(packet[group], group, camera, model, time, path)
-            for packet, time in zip(with_imu, tracks, strict=True)
+            for packet, time in zip(packets, tracks, strict=True)
             if packet.get(group, {}).get("Data")
         ]
         streams[group] = _laid_out(found, offset_s, f"{path.name} ({group.lower()})") if found else None
@@ -112,8 +111,8 @@ def _is_video(path: Path) -> bool:
         return False
 
 
-def _track_times(path: Path, count: int) -> list[float | None]:
-    """Seconds from the first video frame of each of `count` metadata packets, from the track that has as many; None where there is none."""
+def _track_times(path: Path) -> list[list[float]]:
+    """Seconds from the first video frame of the packets of each metadata track."""
     try:
         with av.open(str(path), metadata_errors="replace") as container:
             video = container.streams.best("video")
@@ -124,8 +123,26 @@ def _track_times(path: Path, count: int) -> list[float | None]:
                 if packet.size > 8 and packet.pts is not None:  # a time code track's packets have 4 bytes
                     times[packet.stream.index].append(float(packet.pts * packet.time_base) - zero)
     except (av.FFmpegError, OSError, ValueError):
-        return [None] * count
-    return next((list(found) for found in times.values() if len(found) == count), [None] * count)
+        return []
+    return list(times.values())
+
+
+def _times_on_track(packets: Sequence[Mapping[str, Any]], tracks: Sequence[Sequence[float]]) -> list[float | None]:
+    """Each packet's time, from the track that has as many packets; None where no track has.
+
+    telemetry-parser puts what the file's header says in front, as a packet that is on no track, and makers differ in whether packets without
+    a sensor's sample count.
+    """
+    sensed = [i for i, packet in enumerate(packets) if "Accelerometer" in packet or "Gyroscope" in packet]
+    header = 1 if packets and 0 not in sensed else 0
+    for places in (range(len(packets)), range(header, len(packets)), sensed):
+        for times in tracks:
+            if len(times) == len(places):
+                on_track: list[float | None] = [None] * len(packets)
+                for place, time in zip(places, times, strict=True):
+                    on_track[place] = time
+                return on_track
+    return [None] * len(packets)
 
 
 def _camera_stamp(group: Mapping[str, Any]) -> float | None:
@@ -164,12 +181,23 @@ def _packet(group: Mapping[str, Any], name: str, camera: str, model: str, track_
 
 
 def _orientation(group: Mapping[str, Any], camera: str, model: str) -> str:
-    found = group.get("Orientation") or next((axes for name, axes in _MODEL_ORIENTATION.items() if name in model), "XYZ")
+    found = (
+        group.get("Orientation") or _stated_orientation(group) or next((axes for name, axes in _MODEL_ORIENTATION.items() if name in model), "XYZ")
+    )
     if sorted(str(found).lower()) != ["x", "y", "z"]:
         raise ValueError(f"orientation {found!r}")
     if camera == "Sony":  # telemetry-parser's own step to the common orientation: swap the first two, turn the third
         found = found[1] + found[0] + found[2].swapcase()
     return str(found)
+
+
+def _stated_orientation(group: Mapping[str, Any]) -> str | None:
+    """What the camera's own letters for the order of its data (ORIN) and of the common frame (ORIO) come to; None where it states none."""
+    given, wanted = str(group.get("OrientationIn") or ""), str(group.get("OrientationOut") or "ZXY")
+    if not given:
+        return None
+    places = [given.lower().find(letter.lower()) for letter in wanted]
+    return "".join("XYZ"[place] if given[place] == letter else "xyz"[place] for place, letter in zip(places, wanted, strict=True))
 
 
 def _to_si(group: Mapping[str, Any], name: str) -> float:
