@@ -75,6 +75,16 @@ def test_stamps_are_kept_as_the_device_wrote_them(tmp_path):
     assert rejected.value.reason == "non_monotonic"
 
 
+def test_steps_of_a_converter_take_less_space_and_stay_exact(tmp_path):
+    t, accel, gyro = signal(60.0)
+    steps = [np.round(values / step).astype(np.float32) * np.float32(step) for values, step in ((accel, 0.0024), (gyro, 0.00053))]
+    steps[1][::2, 0] *= np.float32(-0.0)  # both zeros
+    for name, samples in (("smooth", RawImu(t, accel, gyro)), ("steps", RawImu(t, *steps))):
+        write_imu_parquet(tmp_path / name, {"imu-right": samples})
+        assert read_imu_file(tmp_path / name).streams["imu-right"].equals(samples)
+    assert (tmp_path / "steps").stat().st_size < 0.7 * (tmp_path / "smooth").stat().st_size
+
+
 def test_values_that_would_be_rounded_are_refused(tmp_path):
     t, accel, gyro = signal(0.1)
     with pytest.raises(ValueError, match="float32"):
