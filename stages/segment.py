@@ -121,7 +121,11 @@ def main() -> None:
     writer.write_tables()
     write_table(folder / "splits.parquet", pa.Table.from_pylist([asdict(row) for row in rows], schema=SPLITS))
     leakage = leakage_report(writer.split_takes, rows)
-    write_json("metrics/segment.json", summarise(segments, writer.rejects, counts, list(segmenter.files), rows, leakage))
+    summary = summarise(segments, writer.rejects, counts, list(segmenter.files), rows, leakage)
+    for name, entry in summary["datasets"].items():
+        if entry["takes_of_unknown_people"]:
+            print(f"{name}: {entry['takes_of_unknown_people']} takes name nobody; they are split by take, so one person may be in several splits")
+    write_json("metrics/segment.json", summary)
 
 
 def _require_segments(segments: pd.DataFrame, writer: SegmentWriter, takes: int) -> None:

@@ -15,7 +15,7 @@ from primus.io.files import FileSet
 from primus.io.imu_rows import recording_from_rows
 from primus.io.label_runs import label_runs
 from primus.io.recording import ImuRecording
-from primus.io.specs import CsvSpec, find_spec
+from primus.io.specs import SPECS, CsvSpec, find_spec
 from primus.io.takes import Take, TakeImu
 from primus.io.units import ACCEL_UNITS, GYRO_UNITS, factor
 from primus.schema import Reject
@@ -45,13 +45,15 @@ class LabelledCsvDataset:
         self.gyro_factor = factor(str(units.get("gyro") or self.spec.gyro_unit), GYRO_UNITS, f"dataset {name}: units.gyro")
         pattern = re.compile(f"(?:^|/)(?:{self.spec.file})$")
         self.matches = {file: match for file in files.names() if (match := pattern.search(file))}
+        self.unnamed = [file for file in files.names((PurePosixPath(next(iter(self.matches), ".csv")).suffix,)) if self._is_nobodys(file)]
         if not self.matches:
             raise UserError(f"dataset {name}: no file below {files.root} matches {self.spec.file} of specification {self.spec.name}")
 
     def takes(self) -> tuple[list[Take], list[Reject]]:
         """One take per file, with its activities; a file that cannot be read is a reject."""
         takes: dict[str, Take] = {}
-        rejects: list[Reject] = []
+        expected = f"its name does not match {self.spec.file} of specification {self.spec.name}; rename it, or say what it is called in `spec`"
+        rejects = [Reject(self.name, PurePosixPath(file).stem, "unreadable_metadata", f"{file}: {expected}") for file in self.unnamed]
         for file, match in sorted(self.matches.items()):
             uid = PurePosixPath(file).stem
             if uid in takes:
@@ -105,6 +107,11 @@ class LabelledCsvDataset:
         values[:, 3:] *= self.gyro_factor
         recording, kept = recording_from_rows(columns[spec.time], spec.time_unit, values, axes, file)
         return recording, columns[spec.label][kept]
+
+    def _is_nobodys(self, file: str) -> bool:
+        """Whether neither this specification nor one for another device of the same people knows a file of that name."""
+        others = [spec.file for spec in SPECS.values() if spec.population == self.spec.population] + ([self.spec.tables] if self.spec.tables else [])
+        return file not in self.matches and not any(re.search(f"(?:^|/)(?:{other})$", file) for other in others)
 
     def _classes(self, words: NDArray[np.object_]) -> tuple[NDArray[np.object_], Counter[str]]:
         """Each sample's class, empty where its word has none, and how often each such word occurs."""

@@ -33,6 +33,8 @@ class CsvSpec:
         label: column of the activity.
         labels: the file's word -> class; empty keeps the words as they are, otherwise words not listed have no class.
         separator: between columns.
+        tables: regular expression of files of that kind that are no recordings, such as a table of the people; any other file whose name `file` does
+            not match is reported.
 
     Raises:
         UserError: a unit is unknown, or `file` is no regular expression with a group `participant`.
@@ -52,6 +54,7 @@ class CsvSpec:
     gyro_unit: str = "rad/s"
     labels: Mapping[str, str] = field(default_factory=dict)
     separator: str = ","
+    tables: str | None = None
 
     def __post_init__(self) -> None:
         if self.time_unit not in NS_PER_UNIT:
@@ -61,6 +64,7 @@ class CsvSpec:
         factor(self.gyro_unit, GYRO_UNITS, f"specification {self.name}: gyro_unit")
 
 
+_SP_SW_HAR_TABLES = r"[a-z]+_info\.csv"
 _SP_SW_HAR = "Matey-Sanz, Casteleyn, Granell 2023, doi:10.1016/j.dib.2023.109809, CC BY 4.0"
 
 SP_SW_HAR_PHONE = CsvSpec(
@@ -74,6 +78,7 @@ SP_SW_HAR_PHONE = CsvSpec(
     accel=("x_acc", "y_acc", "z_acc"),
     gyro=("x_gyro", "y_gyro", "z_gyro"),
     label="label",
+    tables=_SP_SW_HAR_TABLES,
 )
 
 SP_SW_HAR_WATCH = CsvSpec(
@@ -87,6 +92,7 @@ SP_SW_HAR_WATCH = CsvSpec(
     accel=("x_acc", "y_acc", "z_acc"),
     gyro=("x_gyro", "y_gyro", "z_gyro"),
     label="label",
+    tables=_SP_SW_HAR_TABLES,
 )
 
 UCA_EHAR = CsvSpec(

@@ -51,6 +51,8 @@ def read_imu_table(path: Path, columns: Mapping[str, Any] | None = None, units: 
 class TableDataset:
     """Tables below one root, one take each; or one for each person where a column of participants names several.
 
+    A take is called as its file, without the suffix and with the folders joined by "_": `anna/walk 1.csv` is the take `anna_walk 1`.
+
     Config:
         columns, units: as for `read_imu_table`, with columns.label and columns.participant besides; guessed where left out. Units are told from
             all files together and are the same for all.
@@ -58,7 +60,7 @@ class TableDataset:
         labels: regular expression with a group `label`, likewise.
         population: prefix of the participants, default the dataset's name.
         device: what recorded it, default unknown.
-        narrations: name of a CSV with take, timestamp_s (from the take's first sample), text; default narrations.csv, used where it exists.
+        narrations: name of a CSV with take (as above), timestamp_s (from its first sample), text; default narrations.csv, used where it exists.
 
     Raises:
         UserError: a setting is wrong, or the root has no table; from `takes`, that the columns or units of no table can be told.
@@ -90,10 +92,10 @@ class TableDataset:
             try:
                 table = self._load(file)
             except Rejected as rejected:
-                rejects.append(Reject(self.name, PurePosixPath(file).stem, rejected.reason, rejected.detail))
+                rejects.append(Reject(self.name, _name(file), rejected.reason, rejected.detail))
                 continue
             except UserError as error:  # a table of something else beside the recordings
-                rejects.append(Reject(self.name, PurePosixPath(file).stem, "no_imu", str(error)))
+                rejects.append(Reject(self.name, _name(file), "no_imu", str(error)))
                 problem = problem or error
                 continue
             for uid, person, rows in _people_in(table, file):
@@ -191,9 +193,13 @@ class TableDataset:
         )
 
 
+def _name(file: str) -> str:
+    return "_".join(PurePosixPath(file).with_suffix("").parts)
+
+
 def _people_in(table: Table, file: str) -> Iterator[tuple[str, str | None, NDArray[np.bool_]]]:
     """Take name, person and rows of each person of a table."""
-    stem = PurePosixPath(file).stem
+    stem = _name(file)
     if table.people is None:
         yield stem, None, np.ones(len(table.stamps), bool)
         return

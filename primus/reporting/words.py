@@ -41,6 +41,10 @@ def caveats(results: Results) -> list[str]:
     few = [name for name, facts in results.datasets.items() if facts.participants < FEW_PARTICIPANTS]
     if few:
         found.append(f"Fewer than {FEW_PARTICIPANTS} test participants in {', '.join(few)}: the intervals are too narrow there.")
+    for name in results.datasets:
+        unknown = results.segments.get("datasets", {}).get(name, {}).get("takes_of_unknown_people", 0)
+        if unknown:
+            found.append(f"{name}: {unknown} takes name no participant; they were split by take, so a person may be both in shots and in test.")
     for dataset in results.datasets:
         short = results.short_classes(dataset)
         if short:

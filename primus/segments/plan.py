@@ -73,5 +73,5 @@ def require_unique_takes(jobs: Sequence[TakeJob]) -> None:
         uid, dataset = job.take.take_uid, job.take.dataset
         if uid in seen:
             where = f"twice in data set {dataset}" if seen[uid] == dataset else f"in the data sets {seen[uid]} and {dataset}"
-            raise UserError(f"the take {uid!r} occurs {where}; segment ids are made of it: rename the recording, or drop one of them")
+            raise UserError(f"the take {uid!r} occurs {where}; segment ids are made of it: rename one recording, or give one data set a `prefix`")
         seen[uid] = dataset

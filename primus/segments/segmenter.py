@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primus.errors import Rejected
-from primus.io.datasets import open_dataset
+from primus.io.datasets import open_dataset, reader_module
 from primus.io.files import FileSet
 from primus.io.takes import Dataset, Narration, Take, TakeImu
 from primus.io.video import probe
@@ -226,7 +226,7 @@ class CachedSegmenter:
             "job": asdict(job),
             "settings": asdict(self.settings),
             "dataset": dict(self.configs[job.take.dataset]),
-            "reader": code_digest(type(dataset).__module__),
+            "reader": code_digest(reader_module(self.configs[job.take.dataset])),
         }
         key = cache.key(identities, params, __name__)
         found = cache.load(key)

@@ -65,6 +65,7 @@ def summarise(
         per_dataset[name] = {
             **counts.of(name),
             **_segment_counts(mine),
+            "takes_of_unknown_people": int(mine.loc[mine["participant"].isna(), "take_uid"].nunique()),
             "purpose": _count(mine["purpose"]),
             "policy": _count(mine["policy"]),
             "classes": _count(mine["label"].dropna()),

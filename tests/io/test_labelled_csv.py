@@ -257,3 +257,13 @@ def test_label_runs_partition_the_samples(steps: list[tuple[int, str]]) -> None:
     assert max(covered.values(), default=0) <= 1
     assert all(a.end_s <= b.start_s for a, b in pairwise(runs))
     assert {k for k, label in enumerate(labels) if label} == set(covered)
+
+
+def test_a_file_whose_name_nobody_knows_is_a_reject_and_the_other_device_is_not(tmp_path: Path) -> None:
+    for name in ("s01_01_sp.csv", "s01_01_sw.csv", "anna.csv"):
+        write(tmp_path, name, HEADER + rows())
+    takes, rejects = dataset(tmp_path).takes()
+    assert [take.take_uid for take in takes] == ["s01_01_sp"]
+    assert [(reject.take_uid, reject.reason) for reject in rejects] == [("anna", "unreadable_metadata")]
+    assert "anna.csv" in rejects[0].detail
+    assert "_sp" in rejects[0].detail, "what was expected is said"

@@ -209,7 +209,7 @@ def test_a_folder_of_recordings(tmp_path: Path, caplog: pytest.LogCaptureFixture
     save(still, tmp_path / "anna" / "still_lying.csv")
     save(fast, tmp_path / "bert" / "walk_mixed.parquet")
     save(pd.DataFrame({"name": ["anna"], "age": [33]}), tmp_path / "people.csv")
-    (tmp_path / "narrations.csv").write_text("take,timestamp_s,text\nstill_lying,1.5,C lies\nnobody,1,C flies\n")
+    (tmp_path / "narrations.csv").write_text("take,timestamp_s,text\nanna_still_lying,1.5,C lies\nnobody,1,C flies\n")
     config = {
         "reader": "table",
         "participants": r"^(?P<participant>[a-z]+)/",
@@ -223,8 +223,8 @@ def test_a_folder_of_recordings(tmp_path: Path, caplog: pytest.LogCaptureFixture
     assert caplog.text.count("units guessed") == 1
     assert "accel m/s^2, gyro deg/s, time s" in caplog.text
     assert [(take.take_uid, take.participant, take.device) for take in takes] == [
-        ("still_lying", "us/anna", "watch"),
-        ("walk_mixed", "us/bert", "watch"),
+        ("anna_still_lying", "us/anna", "watch"),
+        ("bert_walk_mixed", "us/bert", "watch"),
     ]
     assert takes[0].label == "lying"
     assert [narration.text for narration in takes[0].narrations] == ["C lies"]
@@ -252,15 +252,15 @@ def test_one_table_of_many_people(tmp_path: Path) -> None:
 
 def test_one_bad_table_costs_its_take(tmp_path: Path) -> None:
     save(frame(), tmp_path / "a" / "walk.csv")
-    save(frame(), tmp_path / "b" / "walk.csv")
+    save(frame(), tmp_path / "a_walk.csv")
     save(pd.concat([frame(), frame()]), tmp_path / "twice.csv")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
     takes, rejects = dataset(tmp_path).takes()
     assert [take.imu_path for take in takes] == ["a/walk.csv"]
     assert sorted((reject.take_uid, reject.reason) for reject in rejects) == [
+        ("a_walk", "unreadable_metadata"),
         ("broken", "unreadable_imu"),
         ("twice", "non_monotonic"),
-        ("walk", "unreadable_metadata"),
     ]
     gone = dataset(tmp_path)
     gone.root_files = FileSet(tmp_path, {})
