@@ -28,7 +28,7 @@ ROOTS = {
     "EGOEXO4D_ROOT": "profile egoexo4d: the folder that holds takes.json",
     "EGO4D_ROOT": "profile egoexo4d: the folder that holds v2/ego4d.json",
     "REALWORLD_ROOT": "profile egoexo4d: the folder that holds proband1 ... proband15",
-    "CLIP_WEIGHTS": "profile egoexo4d: CLIP4Clip weights converted with `primus convert-clip`",
+    "CLIP_WEIGHTS": "profile egoexo4d: CLIP4Clip weights as `primus convert-clip` writes them, a folder or a .safetensors file",
     "PRIMUS_SAMPLES": "profile samples: the folder that holds actioncam/ and sp-sw-har/",
     "PRIMUS_OWN": "profile own: your own recordings",
 }

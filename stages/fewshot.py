@@ -166,7 +166,8 @@ def main() -> None:
     files = {method: feature_files(root / "features" / method) for method in load_value("methods")}
     folds = {task.fold for task in tasks}
     # A method that pretraining could not serve in every fold would be compared on fewer people than the others.
-    skipped = [method for method, of_method in files.items() if not folds <= {int(file.attrs["fold"]) for file in of_method}]
+    lacking = {method: sorted(folds - {int(file.attrs["fold"]) for file in of_method}) for method, of_method in files.items()}
+    skipped = [method for method, absent in lacking.items() if absent]
     files = {method: of_method for method, of_method in files.items() if method not in skipped}
     if not files:
         raise UserError("every method was skipped: there is nothing to probe; see the metrics of the pretrain stages")
@@ -185,6 +186,9 @@ def main() -> None:
     write_json("metrics/fewshot.json", summary)
     own = scores[scores["probed"]].drop(columns="probed")
     write_csv("metrics/plots/fewshot.csv", own.assign(complete=own["complete"].astype(int)))
+    for method in skipped:
+        absent = ", ".join(map(str, lacking[method]))
+        print(f"{method}: skipped, no encoder for fold {absent} of {len(folds)}; metrics/pretrain/{method}.json says why")
     print(f"{len(rows)} fits on {len(tasks)} task(s); {len(probed)} method(s)" + (f", skipped: {', '.join(skipped)}" if skipped else ""))
     log.event("fitted", fits=len(rows))
 
