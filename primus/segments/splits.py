@@ -22,13 +22,20 @@ import numpy as np
 from primus.errors import UserError
 from primus.seeds import generator
 
+PARTS = ("train", "val", "shots", "test")
+
 VAL_FROM_GROUPS = 3
 """Pretraining groups from which validation is by group; with fewer it is by take."""
 
 
 @dataclass(frozen=True)
 class SplitTake:
-    """What a split needs to know of a take: `labels` counts its segments by class (one entry, None, where they have none)."""
+    """What a split needs to know of a take.
+
+    Attributes:
+        labels: its segments by class (one entry, None, where they have none).
+        digests: of its segments' samples, so that the same recording under two names is noticed; it takes no part in the split.
+    """
 
     dataset: str
     take_uid: str
@@ -36,6 +43,7 @@ class SplitTake:
     purpose: str
     labels: Mapping[str | None, int]
     site: str | None = None
+    digests: frozenset[int] = frozenset()
 
     @property
     def segments(self) -> int:
@@ -218,23 +226,22 @@ def leakage_report(takes: Sequence[SplitTake], rows: Sequence[SplitRow]) -> dict
     """What the splits share, as numbers for metrics; each is the worst fold's.
 
     `participants_*` and `takes_*` count groups and takes common to two splits; by the rules above only `participants_train_shots` and
-    `participants_train_val` can exceed zero. `site_share` is the share of test segments recorded at a site that also gives training or shots;
-    `takes_left_out` counts takes without a row.
+    `participants_train_val` can exceed zero. `segments_*` counts segments whose samples occur in two splits: the same recording under two names.
+    `site_share` is the share of test segments recorded at a site that also gives training or shots; `takes_left_out` counts takes without a row.
     """
     known = {(take.dataset, take.take_uid): take for take in takes}
-    pairs = list(combinations(("train", "val", "shots", "test"), 2))
-    report = {f"{what}_{first}_{second}": 0 for what in ("participants", "takes") for first, second in pairs} | {"takes_left_out": 0}
+    pairs = list(combinations(PARTS, 2))
+    report = {f"{what}_{first}_{second}": 0 for what in ("participants", "takes", "segments") for first, second in pairs} | {"takes_left_out": 0}
     site_share = 0.0
     for fold in sorted({row.fold for row in rows}):
         mine = [row for row in rows if row.fold == fold]
-        people: dict[str, set[str]] = defaultdict(set)
-        uids: dict[str, set[tuple[str, str]]] = defaultdict(set)
-        for row in mine:
-            people[row.split].add(known[row.dataset, row.take_uid].group)
-            uids[row.split].add((row.dataset, row.take_uid))
+        uids: dict[str, set[tuple[str, str]]] = {split: {(row.dataset, row.take_uid) for row in mine if row.split == split} for split in PARTS}
+        people = {split: {known[uid].group for uid in uids[split]} for split in PARTS}
+        samples = {split: set().union(*(known[uid].digests for uid in uids[split])) for split in PARTS}
         for first, second in pairs:
-            report[f"participants_{first}_{second}"] = max(report[f"participants_{first}_{second}"], len(people[first] & people[second]))
-            report[f"takes_{first}_{second}"] = max(report[f"takes_{first}_{second}"], len(uids[first] & uids[second]))
+            for what, held in (("participants", people), ("takes", uids), ("segments", samples)):
+                name = f"{what}_{first}_{second}"
+                report[name] = max(report[name], len(held[first] & held[second]))
         report["takes_left_out"] = max(report["takes_left_out"], len(known) - len(set().union(*uids.values())))
         sites = {known[uid].site for split in ("train", "val", "shots") for uid in uids[split]} - {None}
         tested = [known[uid] for uid in uids["test"]]

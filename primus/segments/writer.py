@@ -1,11 +1,14 @@
 """Collect the takes' segments into the stage's tables and its HDF5 file, in the order they come; memory does not grow with the signal."""
 
 from collections import Counter
+from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from primus.artifacts import write_table
 from primus.errors import Rejected
@@ -78,7 +81,8 @@ class SegmentWriter:
         )
         if rows:
             labels = Counter(interval.label for interval in result.intervals)
-            self.split_takes.append(SplitTake(take.dataset, take.take_uid, take.participant, job.purpose, labels, take.site))
+            digests = frozenset(_digest(segment) for segment in result.imu)
+            self.split_takes.append(SplitTake(take.dataset, take.take_uid, take.participant, job.purpose, labels, take.site, digests))
 
     def refuse(self, job: TakeJob, refused: Rejected) -> None:
         """Record a take that was refused as a whole."""
@@ -95,3 +99,8 @@ class SegmentWriter:
         ordered = sorted(self.rejects, key=lambda row: (row.dataset, row.take_uid, row.scope, row.start_s or 0.0, row.reason, row.detail))
         rows = [{name: getattr(reject, name) for name in REJECTS.names} for reject in ordered]
         write_table(self.folder / "rejects.parquet", pa.Table.from_pylist(rows, schema=REJECTS))
+
+
+def _digest(segment: NDArray[np.float32]) -> int:
+    """A number that two segments share only when they hold the same samples."""
+    return int.from_bytes(blake2b(segment.tobytes(), digest_size=8).digest(), "little")

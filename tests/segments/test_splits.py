@@ -133,6 +133,7 @@ def test_few_groups_validate_by_take() -> None:
     assert [row.split for row in make_splits(takes[:1], 0, 1, 0.2, 0.5)] == ["train"]
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.dictionaries(st.sampled_from("xyz"), st.integers(1, 20), min_size=1), max_size=12),
     st.integers(2, 5),
