@@ -27,7 +27,7 @@ def read_imu_telemetry(path: Path) -> ImuRecording:
 
     Returns:
         Samples in m/s^2 and rad/s; timestamp 0 is the first video frame. `gyro` is None where the camera has none. `notes` count
-        `duplicate_stamps` and `unpaired_samples`.
+        `duplicate_stamps`, `missing_values` and `unpaired_samples`.
 
     Raises:
         UserError: the extra `actioncam` is not installed.
@@ -37,13 +37,14 @@ def read_imu_telemetry(path: Path) -> ImuRecording:
         raise Rejected("no_imu", f"{path.name}: there is no such file")
     telemetry = read_telemetry(path)
     accel, gyro = telemetry.accel, telemetry.gyro
-    repeated = accel.duplicate_stamps + (gyro.duplicate_stamps if gyro else 0)
+    streams = (accel, gyro) if gyro else (accel,)
+    notes = {name: sum(getattr(one, name) for one in streams) for name in ("duplicate_stamps", "missing_values")}
     if gyro is None:
-        return build_recording(accel.timestamps_ns, accel.values, None, path.name, {"duplicate_stamps": repeated})
+        return build_recording(accel.timestamps_ns, accel.values, None, path.name, notes)
     joined = join_sensors(accel.timestamps_ns, accel.values, gyro.timestamps_ns, gyro.values)
     if not len(joined.timestamps_ns):
         raise Rejected("no_imu", f"{path.name}: its accelerometer and gyroscope have no time in common")
-    notes = {"duplicate_stamps": repeated, "unpaired_samples": joined.unpaired}
+    notes["unpaired_samples"] = joined.unpaired
     return build_recording(joined.timestamps_ns, joined.accel, joined.gyro, path.name, notes)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from primus.errors import Rejected
 from primus.io.recording import ImuRecording, build_recording, stamps_to_ns
-from primus.io.units import require_plausible_rotation
+from primus.io.units import MAX_ACCEL, MAX_GYRO, measurable, require_plausible_rotation
 
 
 def recording_from_rows(
@@ -18,7 +18,7 @@ def recording_from_rows(
 
     Args:
         stamps: (N,) numbers in `time_unit`, NaN where a row has none.
-        values: (N, 3) or (N, 6) m/s^2 and rad/s, NaN where a row lacks a value.
+        values: (N, 3) or (N, 6) m/s^2 and rad/s, NaN where a row lacks a value; what no sensor measures counts as lacking.
         axes: names of the columns of `values`, for messages.
         source: for messages.
         notes: what the caller has to state of the recording.
@@ -32,7 +32,9 @@ def recording_from_rows(
     """
     if not len(values):
         raise Rejected("no_imu", f"{source}: no row below its header")
-    finite = np.isfinite(values)
+    finite = measurable(values[:, :3], MAX_ACCEL, source)
+    if values.shape[1] == 6:
+        finite = np.concatenate((finite, measurable(values[:, 3:], MAX_GYRO, source)), axis=1)
     empty = [axis for k, axis in enumerate(axes) if not finite[:, k].any()]
     if empty:
         raise Rejected("missing_axis", f"{source}: {', '.join(empty)} has no value in {len(values)} rows")

@@ -32,7 +32,7 @@ from primus.io.recording import build_recording, normalise_timestamps, stamps_to
 from primus.io.sensor_join import join_sensors
 from primus.io.settings import one_of
 from primus.io.takes import Take, TakeImu
-from primus.io.units import require_plausible_rotation
+from primus.io.units import MAX_ACCEL, MAX_GYRO, measurable, require_plausible_rotation
 from primus.schema import Reject
 
 ACTIVITIES = ("climbingdown", "climbingup", "jumping", "lying", "running", "sitting", "standing", "walking")
@@ -116,8 +116,8 @@ class RealWorldDataset:
             Rejected: `no_imu`, `unreadable_imu` (also where the numbers cannot be in rad/s or milliseconds), `missing_axis` or `non_monotonic`.
         """
         notes: dict[str, int] = {}
-        accel_ns, accel = self._read_sensor(_place(take, "acc"), notes)
-        gyro_ns, gyro = self._read_sensor(_place(take, "gyr"), notes)
+        accel_ns, accel = self._read_sensor(_place(take, "acc"), MAX_ACCEL, notes)
+        gyro_ns, gyro = self._read_sensor(_place(take, "gyr"), MAX_GYRO, notes)
         require_plausible_rotation(gyro, take.take_uid)
         joined = join_sensors(accel_ns, accel, gyro_ns, gyro)
         if not len(joined.timestamps_ns):
@@ -185,14 +185,14 @@ class RealWorldDataset:
         words = " and no ".join({"acc": "accelerometer", "gyr": "gyroscope"}[sensor] for sensor in missing)
         return Reject(self.name, uid, "no_imu", f"no {words} at position {self.position}; positions it has: {has}")
 
-    def _read_sensor(self, place: _Place, notes: dict[str, int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _read_sensor(self, place: _Place, limit: float, notes: dict[str, int]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Stamps (N,) strictly increasing and values (N, 3) of one CSV; repairs are added to `notes`."""
         if not self.root_files.has(place.file):
             raise Rejected("no_imu", f"{place.file}: not in the dataset")
         path = self.root_files.path(place.file)
         columns = read_csv_columns(read_member(path, place.member) if place.member else path, _COLUMNS, (), ",", str(place))
         values = np.stack([columns[name].astype(np.float64) for name in _COLUMNS[1:]], axis=1)
-        keep = np.isfinite(values).all(axis=1) & np.isfinite(columns["attr_time"])
+        keep = measurable(values, limit, str(place)).all(axis=1) & np.isfinite(columns["attr_time"])
         if not keep.any():
             raise Rejected("no_imu", f"{place}: none of its {len(keep)} rows is complete")
         stamps, values = stamps_to_ns(columns["attr_time"][keep], "ms", str(place)), values[keep]

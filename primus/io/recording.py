@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from primus.errors import Rejected
+from primus.io.units import MAX_ACCEL, MAX_GYRO, measurable
 
 NS_PER_UNIT = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _LATEST_NS = 2**62  # 146 years: beyond any device clock or epoch time, and differences still fit an int64
@@ -57,7 +58,9 @@ def build_recording(
     source: str,
     notes: Mapping[str, int] | None = None,
 ) -> ImuRecording:
-    """Make a recording from parsed samples: drop the rows with a non-finite value (`missing_values`), then apply `normalise_timestamps`.
+    """Make a recording from parsed samples: drop the rows with a value that is no measurement (`missing_values`), then apply `normalise_timestamps`.
+
+    No measurement is what is not finite, or beyond any sensor's range (`primus.io.units.measurable`).
 
     Args:
         timestamps_ns: (N,) integer nanoseconds, in file order.
@@ -66,7 +69,8 @@ def build_recording(
         notes: repairs already counted by the caller.
 
     Raises:
-        Rejected: `no_imu` when no sample is left, `missing_axis` when an axis has no value at all, `non_monotonic` when time runs backwards.
+        Rejected: `no_imu` when no sample is left, `missing_axis` when an axis has no value at all, `non_monotonic` when time runs backwards,
+            `unreadable_imu` when many values are beyond any sensor's range.
     """
     counts = {key: int(value) for key, value in (notes or {}).items() if value}
     stamps = np.asarray(timestamps_ns, dtype=np.int64)
@@ -75,7 +79,7 @@ def build_recording(
         raise Rejected("no_imu", f"{source}: no IMU sample")
     keep = np.ones(len(stamps), bool)
     for name, values in sensors.items():
-        finite = np.isfinite(values)
+        finite = measurable(values, MAX_ACCEL if name == "accel" else MAX_GYRO, source)
         empty = [f"{name}_{axis}" for axis, has in zip("xyz", finite.any(axis=0), strict=True) if not has]
         if empty:
             raise Rejected("missing_axis", f"{source}: {', '.join(empty)} has no value in {len(stamps)} samples")

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from primus.errors import Rejected, UserError
 from primus.io.recording import normalise_timestamps
-from primus.io.units import ACCEL_UNITS, GYRO_UNITS, canonical_unit
+from primus.io.units import ACCEL_UNITS, GYRO_UNITS, MAX_ACCEL, MAX_GYRO, canonical_unit, measurable
 
 Floats = NDArray[np.float64]
 
@@ -34,11 +34,13 @@ _REGULAR = (0.5, 1.5)  # a packet whose samples would lie further apart than thi
 
 
 class SensorStream(NamedTuple):
-    """Timestamps (N,) int64 ns from the first video frame, values (N, 3) in SI units and the stated axes, and how many stamps were equal."""
+    """Timestamps (N,) int64 ns from the first video frame, values (N, 3) in SI units and the stated axes, how many stamps were equal, and how many
+    samples were left out because no sensor measures such values."""
 
     timestamps_ns: NDArray[np.int64]
     values: Floats
     duplicate_stamps: int
+    missing_values: int
 
 
 class Telemetry(NamedTuple):
@@ -79,7 +81,8 @@ def read_telemetry(path: Path) -> Telemetry:
             for packet, time in zip(packets, tracks, strict=True)
             if packet.get(group, {}).get("Data")
         ]
-        streams[group] = _laid_out(found, offset_s, f"{path.name} ({group.lower()})") if found else None
+        limit = MAX_ACCEL if group == "Accelerometer" else MAX_GYRO
+        streams[group] = _laid_out(found, offset_s, limit, f"{path.name} ({group.lower()})") if found else None
     accel = streams["Accelerometer"]
     if accel is None:
         raise Rejected("no_imu", f"{path.name}: its accelerometer holds no sample")
@@ -212,8 +215,8 @@ def _to_si(group: Mapping[str, Any], name: str) -> float:
     return known[unit] / scale
 
 
-def _laid_out(packets: Sequence[_Packet], offset_s: float | None, source: str) -> SensorStream:
-    """One sensor's packets on one time axis."""
+def _laid_out(packets: Sequence[_Packet], offset_s: float | None, limit: float, source: str) -> SensorStream:
+    """One sensor's packets on one time axis, without the samples that are beyond `limit` or not finite."""
     values = np.concatenate([packet.values for packet in packets])
     if packets[0].sample_s is not None:
         seconds = np.concatenate([packet.sample_s for packet in packets if packet.sample_s is not None])
@@ -221,8 +224,11 @@ def _laid_out(packets: Sequence[_Packet], offset_s: float | None, source: str) -
         seconds = _spread([len(packet.values) for packet in packets], _starts(packets, offset_s, source), source)
     if len(seconds) != len(values) or not np.isfinite(seconds).all() or np.abs(seconds).max() > 1e9:
         raise Rejected("unreadable_imu", f"{source}: {len(values)} samples with times that make no sense; the file is corrupt")
-    stamps, repeated = normalise_timestamps(np.rint(seconds * 1e9).astype(np.int64), source)
-    return SensorStream(stamps, values, repeated)
+    keep = measurable(values, limit, source).all(axis=1)
+    if not keep.any():
+        raise Rejected("no_imu", f"{source}: none of its {len(keep)} samples is a measurement")
+    stamps, repeated = normalise_timestamps(np.rint(seconds[keep] * 1e9).astype(np.int64), source)
+    return SensorStream(stamps, values[keep], repeated, int((~keep).sum()))
 
 
 def _starts(packets: Sequence[_Packet], offset_s: float | None, source: str) -> Floats:

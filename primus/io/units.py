@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from primus.errors import Rejected, UserError
 
 STANDARD_GRAVITY = 9.80665
+MAX_ACCEL, MAX_GYRO = 5_000.0, 500.0
+"""Beyond the range of any IMU's axis, m/s^2 (500 g) and rad/s (28 000 deg/s): a larger value is damage, not motion."""
+_DAMAGED_SHARE = 0.01
 _FASTEST_RAD_S = 40.0  # a little beyond the 2000 deg/s that sensors measure on an axis
 ACCEL_UNITS = {"m/s^2": 1.0, "g": STANDARD_GRAVITY, "mg": STANDARD_GRAVITY * 1e-3}
 GYRO_UNITS = {"rad/s": 1.0, "deg/s": math.pi / 180, "mdeg/s": math.pi / 180e3}
@@ -34,6 +37,29 @@ def factor(unit: str, known: dict[str, float], what: str) -> float:
     if spelt not in known:
         raise UserError(f"{what}: unit {unit!r} is unknown; expected one of {', '.join(known)}")
     return known[spelt]
+
+
+def measurable(values: NDArray[np.floating], limit: float, source: str) -> NDArray[np.bool_]:
+    """Which values a sensor can have measured: finite, and not beyond `limit`. What is not counts as missing.
+
+    Args:
+        values: (N, 3) m/s^2 or rad/s.
+        limit: `MAX_ACCEL` or `MAX_GYRO`.
+        source: for messages.
+
+    Raises:
+        Rejected: `unreadable_imu` when more than one sample in a hundred lies beyond the limit: the file, or its stated unit, is wrong.
+    """
+    with np.errstate(invalid="ignore"):
+        inside = np.abs(values) <= limit
+    if not inside.all():
+        beyond = int((np.isfinite(values) & ~inside).any(axis=1).sum())
+        if beyond > _DAMAGED_SHARE * len(values):
+            what = f"accelerometer beyond {limit:g} m/s^2" if limit == MAX_ACCEL else f"gyroscope beyond {limit:g} rad/s"
+            raise Rejected(
+                "unreadable_imu", f"{source}: {what} in {beyond} of {len(values)} samples, more than any sensor measures; is the unit right?"
+            )
+    return np.asarray(inside)
 
 
 def require_plausible_rotation(gyro: NDArray[np.floating], source: str) -> None:

@@ -117,6 +117,23 @@ def test_rows_without_a_value_are_dropped_and_counted():
     assert recording.gyro.dtype == np.float32
 
 
+def test_a_value_no_sensor_measures_counts_as_missing():
+    accel, gyro = np.ones((500, 3)), np.ones((500, 3), np.float32)
+    accel[7, 2], gyro[30, 0] = 1e38, -1e30
+    recording = build_recording(np.arange(500) * 10**7, accel, gyro, "x")
+    assert recording.notes == {"missing_values": 2}
+    assert np.abs(recording.accel).max() == np.abs(recording.gyro).max() == 1
+
+
+@pytest.mark.parametrize(("sensor", "value"), [("accelerometer", 9_806.65), ("gyroscope", -2e5)])
+def test_many_such_values_are_a_wrong_unit_or_a_corrupt_file(sensor, value):
+    values = {"accelerometer": np.ones((500, 3)), "gyroscope": np.ones((500, 3))}
+    values[sensor][:20, 2] = value
+    with pytest.raises(Rejected, match=f"{sensor} beyond .* in 20 of 500 samples.*is the unit right") as rejected:
+        build_recording(np.arange(500) * 10**7, *values.values(), "x")
+    assert rejected.value.reason == "unreadable_imu"
+
+
 def test_empty_inputs_have_their_own_reasons():
     stamps = np.arange(3) * 10**7
     accel = np.ones((3, 3))
