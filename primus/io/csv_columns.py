@@ -80,7 +80,7 @@ def _opened(content: Path | bytes) -> Path | io.BytesIO:
 
 def as_numbers(column: "pd.Series[Any]") -> NDArray[Any]:
     """The column as int64 or float64; what is no number becomes NaN. "9,81" is a number where commas stand in no other role in the column."""
-    numeric = column if pd.api.types.is_numeric_dtype(column) else pd.to_numeric(column, errors="coerce")
+    numeric = column if pd.api.types.is_numeric_dtype(column) else _parsed(column)
     others = column[numeric.isna() & column.notna()].astype(str)
     others = others[others.str.contains(",", regex=False)]
     if len(others) and others.str.fullmatch(_DECIMAL_COMMA).all():
@@ -95,4 +95,16 @@ def as_numbers(column: "pd.Series[Any]") -> NDArray[Any]:
 
 def as_texts(column: "pd.Series[Any]") -> NDArray[Any]:
     """The column as trimmed text (N,) object, empty where a cell is."""
-    return column.astype(object).where(column.notna(), "").astype(str).str.strip().to_numpy(dtype=object)
+    return np.array([_text(cell).strip() for cell in column.astype(object).where(column.notna(), "")], dtype=object)
+
+
+def _parsed(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Cells of any kind as numbers, NaN where they are none."""
+    try:
+        return pd.to_numeric(column, errors="coerce")
+    except (TypeError, ValueError, OverflowError):  # lists and the like of a Parquet file; whole numbers beyond any float
+        return pd.to_numeric(pd.Series([_text(cell) for cell in column.astype(object)], dtype=object), errors="coerce")
+
+
+def _text(cell: object) -> str:
+    return cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from primus.errors import Rejected
-from primus.io.csv_columns import as_numbers
+from primus.io.csv_columns import as_numbers, as_texts
 from primus.io.ego4d_imu import read_ego4d_csv
 from primus.io.files import FileSet
 from primus.io.labelled_csv import LabelledCsvDataset
@@ -137,3 +137,13 @@ def test_an_ego4d_table_in_every_dialect(tmp_path: Path, dialect: Callable[[list
     recording = read_ego4d_csv(tmp_path / "a.csv", 3.0)
     np.testing.assert_allclose(recording.accel, [[float(cell) for cell in row[1:4]] for row in rows()], atol=1e-9)
     assert recording.notes == {}
+
+
+def test_cells_of_any_kind_are_numbers_or_missing() -> None:
+    odd = pd.Series([1, "2.5", b"3", 10**400, None, [4], {"a": 1}, True], dtype=object)
+    assert np.array_equal(as_numbers(odd)[:3], [1, 2.5, 3])
+    assert not np.isfinite(as_numbers(odd)[3:7]).any()
+
+
+def test_bytes_are_text() -> None:
+    assert as_texts(pd.Series([b"walk ", b"\xff", "run", None], dtype=object)).tolist() == ["walk", "\ufffd", "run", ""]
