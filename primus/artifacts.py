@@ -133,8 +133,8 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run the stage that writes it (`dvc repro`)") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid JSON ({error}); delete it and rerun the stage that writes it") from None
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, no UTF-8, or a number of thousands of digits
+        raise UserError(f"{path} is not valid JSON ({_said(error)}); delete it and rerun the stage that writes it") from None
 
 
 def write_table(path: str | Path, table: pd.DataFrame | pa.Table, schema: pa.Schema | None = None) -> None:
@@ -145,17 +145,22 @@ def write_table(path: str | Path, table: pd.DataFrame | pa.Table, schema: pa.Sch
         table = table.select(schema.names).cast(schema)
     table = table.replace_schema_metadata(None)
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def read_table(path: str | Path, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read a Parquet artifact into a DataFrame; a missing or broken file is a UserError naming it."""
+    """Read a Parquet artifact into a DataFrame, its pages' checksums compared; a missing or broken file is a UserError naming it."""
     try:
-        return pq.read_table(path, columns=columns).to_pandas()
+        return pq.read_table(path, columns=columns, page_checksum_verification=True).to_pandas()
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; run the stage that writes it (`dvc repro`)") from None
-    except pa.ArrowException as error:
-        raise UserError(f"{path} is not a readable Parquet file ({error}); delete it and rerun the stage that writes it") from None
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:  # ValueError: text that is no UTF-8
+        raise UserError(f"{path} is not a readable Parquet file ({_said(error)}); delete it and rerun the stage that writes it") from None
+
+
+def _said(error: Exception) -> str:
+    """What a library said, on one line."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:

@@ -94,3 +94,24 @@ with atomic_folder(sys.argv[1]) as folder:
     with atomic_folder(target) as temporary:
         (temporary / "a").write_text("1")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["raw", living.name])
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "9" * 5000, "{", "\ud800"], ids=["deep", "digits", "cut", "no utf-8"])
+def test_json_of_any_kind_of_damage_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(UserError, match="not valid JSON"):
+        read_json(tmp_path / "a.json")
+    with pytest.raises(UserError, match="not valid JSON"):
+        read_json(tmp_path)
+
+
+@pytest.mark.parametrize("at", [4, 60, -5, -60], ids=["page", "data", "length", "footer"])
+def test_a_damaged_table_is_refused_in_one_line(tmp_path: Path, at: int) -> None:
+    path = tmp_path / "a.parquet"
+    write_table(path, pa.table({"a": list(range(1000)), "b": ["text"] * 1000}))
+    data = bytearray(path.read_bytes())
+    data[at : at + 4] = b"\xff" * 4
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="not a readable Parquet file") as caught:
+        read_table(path)
+    assert "\n" not in str(caught.value)
