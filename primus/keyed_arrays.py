@@ -1,12 +1,15 @@
 """HDF5 files whose rows are found by key: the one format for dense arrays that pass between stages.
 
-Layout: dataset `key` (N variable-length UTF-8 strings) and one contiguous dataset of N rows per array, plus file attributes.
-Contiguous rows can be memory-mapped, so a reader's memory does not grow with the file.
+Layout: dataset `key` (N UTF-8 strings of one length, padded with zeros) and one contiguous dataset of N rows per array, plus file attributes.
+Contiguous rows can be memory-mapped, so a reader's memory does not grow with the file. The metadata carry checksums (format of HDF5 1.10), and
+nothing lies in HDF5's global heap, where a damaged file can hold the library for ever; what is stored elsewhere (links, external or virtual data),
+packed, or larger than the file is refused.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import h5py
 import numpy as np
@@ -58,8 +61,9 @@ class KeyedWriter:
         if len(set(self._keys)) != len(self._keys):
             twice = next(key for key in self._keys if self._keys.count(key) > 1)
             raise ValueError(f"{self.path.name}: key {twice!r} occurs more than once")
-        with atomic_path(self.path) as temporary, h5py.File(temporary, "w", track_order=False) as file:
-            file.create_dataset("key", data=np.asarray(self._keys, dtype=object), dtype=h5py.string_dtype(), track_times=False)
+        with atomic_path(self.path) as temporary, h5py.File(temporary, "w", libver="v110", track_order=False) as file:
+            encoded = [key.encode() for key in self._keys]
+            file.create_dataset("key", data=np.asarray(encoded, dtype=_text_type(encoded)), dtype=_text_type(encoded), track_times=False)
             for name, (shape, dtype) in self._shapes.items():
                 rows = (len(self._keys), *shape)
                 dataset = file.create_dataset(name, shape=rows, dtype=dtype, track_times=False)
@@ -70,7 +74,16 @@ class KeyedWriter:
                         block = np.fromfile(spool, dtype=dtype, count=count * int(np.prod(shape)))
                         dataset[start : start + count] = block.reshape(count, *shape)
             for name in sorted(self._attrs):
-                file.attrs[name] = self._attrs[name]
+                value = self._attrs[name]
+                if isinstance(value, str):
+                    file.attrs.create(name, value.encode(), dtype=_text_type([value.encode()]))
+                else:
+                    file.attrs[name] = value
+
+
+def _text_type(texts: Sequence[bytes]) -> np.dtype:
+    """Fixed-length UTF-8 that holds each of `texts`."""
+    return h5py.string_dtype("utf-8", max((len(text) for text in texts), default=1) or 1)
 
 
 def write_keyed(path: str | Path, keys: Sequence[str], arrays: Mapping[str, np.ndarray], attrs: Mapping[str, Attribute] | None = None) -> None:
@@ -93,14 +106,16 @@ class KeyedArrays:
             raise UserError(f"{path} does not exist; run the stage that writes it (`dvc repro`)")
         try:
             self._file = h5py.File(self.path, "r")
+            size = self.path.stat().st_size
+            for name in self._file:
+                _require_own_rows(self._file, name, size)
             self.keys = np.asarray(self._file["key"].asstr()[:], dtype=object)
             self.names = tuple(sorted(name for name in self._file if name != "key"))
-            self.attrs: dict[str, Attribute] = {
-                name: value.item() if isinstance(value, np.generic) else value for name, value in self._file.attrs.items()
-            }
+            self.attrs: dict[str, Attribute] = {name: _attribute(self._file, name) for name in self._file.attrs}
             lengths = {name: self._file[name].shape[:1] for name in self.names}
-        except (OSError, KeyError, TypeError, AttributeError, UnicodeDecodeError, RuntimeError, ValueError) as error:
-            raise UserError(f"{path} is not a keyed HDF5 file ({error}); delete it and rerun the stage that writes it") from None
+        except (OSError, KeyError, TypeError, AttributeError, UnicodeDecodeError, RuntimeError, ValueError, OverflowError) as error:
+            said = " ".join(str(error).split())[:300]
+            raise UserError(f"{path} is not a keyed HDF5 file ({said}); delete it and rerun the stage that writes it") from None
         if any(length != (len(self.keys),) for length in lengths.values()):
             raise UserError(f"{path}: arrays {lengths} do not match its {len(self.keys)} keys; delete it and rerun the stage that writes it")
         self._rows: dict[str, int] | None = None
@@ -156,3 +171,33 @@ class KeyedArrays:
         if offset is None:
             raise UserError(f"{self.path}: array {name!r} is not contiguous and cannot be memory-mapped; rerun the stage that writes it")
         return np.memmap(self.path, mode="r", dtype=dataset.dtype, shape=dataset.shape, offset=offset)
+
+
+def _require_own_rows(file: h5py.File, name: str, size: int) -> None:
+    """ValueError unless `name` is rows of plain numbers, or the keys, that lie in one piece within this file of `size` bytes."""
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is a link to somewhere else")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
+        raise ValueError(f"{name} is no array")
+    if dataset.is_virtual or dataset.external is not None or dataset.chunks is not None:
+        raise ValueError(f"{name} is not stored in one piece within the file")
+    if not dataset.shape or dataset.dtype.kind not in ("S" if name == "key" else "fiub") or dataset.dtype.hasobject:
+        raise ValueError(f"{name} holds {dataset.dtype} of shape {dataset.shape}")
+    needed = dataset.dtype.itemsize
+    for length in dataset.shape:
+        needed *= int(length)
+    offset = dataset.id.get_offset()
+    if needed and (offset is None or offset + needed > size):
+        raise ValueError(f"{name} claims {needed} bytes of a file of {size}")
+
+
+def _attribute(file: h5py.File, name: str) -> Attribute:
+    """A text, number or truth value; TypeError for anything else, so that no text of variable length is ever read."""
+    kind = file.attrs.get_id(name)
+    if kind.shape != () or kind.dtype.hasobject or kind.dtype.kind not in "Sfiub":
+        raise TypeError(f"attribute {name} is {kind.dtype} of shape {kind.shape}")
+    value: Any = file.attrs[name]
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    return value.item() if isinstance(value, np.generic) else value

@@ -61,7 +61,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a keyed HDF5 file"):
         KeyedArrays(tmp_path / "bad.h5")
     with h5py.File(tmp_path / "torn.h5", "w") as file:
-        file.create_dataset("key", data=np.asarray(["a", "b"], dtype=object), dtype=h5py.string_dtype())
+        file.create_dataset("key", data=np.asarray([b"a", b"b"], h5py.string_dtype("utf-8", 1)))
         file.create_dataset("x", data=np.zeros(3))
     with pytest.raises(UserError, match="do not match"):
         KeyedArrays(tmp_path / "torn.h5")
@@ -71,3 +71,51 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
             arrays.rows("x", ["b"])
         with pytest.raises(UserError, match="no array 'y'"):
             arrays.rows("y")
+
+
+def _external(file: h5py.File) -> None:
+    file.create_dataset("x", shape=(2,), dtype="u1", external=[("/etc/passwd", 0, 2)])
+
+
+def _virtual(file: h5py.File) -> None:
+    layout = h5py.VirtualLayout((2,), "f4")
+    layout[:] = h5py.VirtualSource("other.h5", "x", (2,))
+    file.create_virtual_dataset("x", layout)
+
+
+def _huge(file: h5py.File) -> None:
+    file.create_dataset("x", shape=(2, 10**12), dtype="f4")  # contiguous: space is taken when it is written
+
+
+HOSTILE = {
+    "link": lambda file: file.__setitem__("x", h5py.ExternalLink("other.h5", "x")),
+    "soft link": lambda file: file.__setitem__("x", h5py.SoftLink("/key")),
+    "external": _external,
+    "virtual": _virtual,
+    "huge": _huge,
+    "packed": lambda file: file.create_dataset("x", data=np.zeros((2, 4)), chunks=(1, 4), compression="gzip"),
+    "objects": lambda file: file.create_dataset("x", data=np.asarray(["a", "b"], dtype=object), dtype=h5py.string_dtype()),
+    "group": lambda file: file.create_group("x"),
+    "attribute": lambda file: file.attrs.__setitem__("unit", "of variable length"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_only_plain_rows_within_the_file_are_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.h5"
+    write_keyed(path, ["a", "b"], {}, {"n": 1})
+    with h5py.File(path, "a") as file:
+        HOSTILE[kind](file)
+    with pytest.raises(UserError, match="is not a keyed HDF5 file") as caught:
+        KeyedArrays(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_damage_to_the_description_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    write_keyed(path, ["a", "b"], {"x": np.zeros((2, 3))}, {"model": "ViT-B-32", "rate_hz": 50.0})
+    sound = path.read_bytes()
+    at = sound.index(b"ViT-B-32")
+    path.write_bytes(sound[:at] + b"ViT-B-16" + sound[at + 8 :])
+    with pytest.raises(UserError, match="is not a keyed HDF5 file"):
+        KeyedArrays(path)
