@@ -22,6 +22,7 @@ PARAMS = "params.yaml"
 
 IN_PROFILE = ("corpus", "datasets", "simulate", "segment", "embed", "pretrain", "fewshot", "report")
 IN_PRESET = ("segment", "embed", "pretrain", "loss")
+_DEEPEST, _MOST = 50, 100_000
 AT_TOP = ("data", "preset", "compute", "methods", "baselines", "loss", "presets", "profiles", *IN_PROFILE[2:])
 """The sections there are, and which of them a profile or a preset may fill: dvc.yaml lists exactly these as parameters of the stages."""
 
@@ -45,11 +46,29 @@ def read_params(path: str | Path = PARAMS) -> dict[str, Any]:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} not found in {Path.cwd().name}/; run the command from the repository's root") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise UserError(f"{path} nests deeper than {_DEEPEST} levels; parameters are a few levels deep") from None
+    except (yaml.YAMLError, OSError, ValueError) as error:  # ValueError: no UTF-8, or a date or number that does not exist
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())[:400]}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold a mapping, found {type(content).__name__}")
+    _require_plain(content, path)
     return content
+
+
+def _require_plain(content: Any, path: str | Path) -> None:
+    """Refuse trees that aliases make endless, or so large that even a message about them would fill the memory."""
+    places = [(content, 0)]
+    for count, (value, depth) in enumerate(_walked(places)):
+        if depth > _DEEPEST or count > _MOST:
+            raise UserError(f"{path} holds more than {_MOST} values or {_DEEPEST} levels; parameters need neither: remove its anchors and aliases")
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple, set)) else ()
+        places.extend((item, depth + 1) for item in inner)
+
+
+def _walked(places: list[tuple[Any, int]]) -> typing.Iterator[tuple[Any, int]]:
+    while places:
+        yield places.pop()
 
 
 def nearest(word: str, known: typing.Iterable[str]) -> str:
@@ -79,7 +98,9 @@ def profile_name(path: str | Path = PARAMS) -> str:
 
 def _chosen(params: Mapping[str, Any], key: str, table: str, path: str | Path) -> str:
     name, known = params.get(key), params.get(table) or {}
-    if name not in known:
+    if not isinstance(known, Mapping):
+        raise UserError(f"{path}: {table} must be a mapping of names to settings, found {type(known).__name__}")
+    if not isinstance(name, str) or name not in known:
         raise UserError(f"{path}: {key}={name!r} is not one of the {table}{nearest(str(name), map(str, known))}")
     return str(name)
 
@@ -88,7 +109,8 @@ def _unknown_sections(params: Mapping[str, Any]) -> list[str]:
     """What is wrong with the names of sections, at the top and inside profiles and presets."""
     places: list[tuple[str, Any, tuple[str, ...]]] = [("", params, AT_TOP)]
     for table, allowed in (("profiles", IN_PROFILE), ("presets", IN_PRESET)):
-        places += [(f"{table}.{name}.", entry or {}, allowed) for name, entry in (params.get(table) or {}).items()]
+        entries = params.get(table) or {}
+        places += [(f"{table}.{name}.", entry or {}, allowed) for name, entry in (entries.items() if isinstance(entries, Mapping) else ())]
     return [
         f"unknown section {where}{key}{nearest(str(key), allowed)}"
         for where, entry, allowed in places

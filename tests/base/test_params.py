@@ -123,3 +123,31 @@ def test_yaml_cannot_run_code(tmp_path: Path) -> None:
     path.write_text("data: !!python/object/apply:os.system ['touch hacked']\n")
     with pytest.raises(UserError, match="not valid YAML"):
         profile_name(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("a: " + "[" * 5000, "nests deeper"),
+        ("a: &a [*a]", "levels"),
+        ("b0: &b0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(f"b{k}: &b{k} [{', '.join([f'*b{k - 1}'] * 10)}]\n" for k in range(1, 9)), "more than"),
+        ("a: 2024-99-99", "not valid YAML"),
+        ("a: !!python/object/apply:os.system ['touch executed']", "not valid YAML"),
+        ("[1, 2]", "must hold a mapping"),
+        ("data: [demo]\nprofiles: {demo: {}}", "not one of the profiles"),
+        ("data: demo\nprofiles: [demo]", "profiles must be a mapping"),
+    ],
+    ids=["deep", "endless", "bomb", "date", "code", "list", "choice", "table"],
+)
+def test_hostile_files_are_refused_in_one_line(tmp_path: Path, text: str, match: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=match) as caught:
+        profile_name(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 2000
+
+
+def test_a_folder_is_no_params_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not valid YAML"):
+        profile_name(tmp_path)
