@@ -78,12 +78,18 @@ def _read(path: Path) -> Mapping[str, Any]:
                     raise UserError(f"{path} holds compressed members ({member.filename}); a PyTorch checkpoint stores them plainly")
                 if member.filename.endswith("data.pkl") and member.file_size > MAX_PICKLE_BYTES:
                     raise UserError(f"{path}: its table of tensors has {member.file_size} bytes, expected at most {MAX_PICKLE_BYTES}")
+            damaged = archive.testzip()  # PyTorch's own reader does not compare checksums
+            if damaged is not None:
+                raise UserError(f"{path}: the checksum of its member {damaged} is wrong; the file is damaged, download it again")
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; give the path of the authors' checkpoint (.ckpt)") from None
     except IsADirectoryError:
         raise UserError(f"{path} is a folder; give the checkpoint file, or use ImuEncoder.from_pretrained for a folder") from None
-    except zipfile.BadZipFile:
-        raise UserError(f"{path} is not a PyTorch checkpoint (no zip archive): damaged, not fully downloaded, or another format") from None
+    except UserError:
+        raise
+    except Exception as error:  # besides BadZipFile, a damaged directory raises errors of text, numbers and methods
+        what = "no zip archive" if isinstance(error, zipfile.BadZipFile) else type(error).__name__
+        raise UserError(f"{path} is not a PyTorch checkpoint ({what}): damaged, not fully downloaded, or another format") from None
     try:
         with torch.serialization.safe_globals(_SCALAR_GLOBALS):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)

@@ -79,6 +79,21 @@ def huge_view(path: Path) -> None:
             archive.writestr(name, data.replace(b"K\x04\x85", b"\x8a\x05" + (2 * 10**10).to_bytes(5, "little") + b"\x85"))
 
 
+def flipped(path: Path) -> None:
+    """One bit of one weight: finite, of the right shape, and not what was published."""
+    torch.save(lightning(ImuEncoder()), path)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def no_text(path: Path) -> None:
+    """A member's name in the archive's directory that is no UTF-8, though it says so."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("\u00e9.pkl", b"")
+    path.write_bytes(path.read_bytes().replace("\u00e9".encode(), b"\xff\xff"))
+
+
 def compressed(path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", b"0" * 1000)
@@ -102,6 +117,8 @@ BAD: list[tuple[str, Callable[[Path], object], str]] = [
     ("type", altered(lambda content: content["state_dict"].update({"imu_encoder.ssl_head.bias": torch.zeros(512, dtype=torch.int64)})), "int64"),
     ("number", altered(lambda content: content["state_dict"].update({"imu_encoder.ssl_head.bias": 3})), "expected a tensor"),
     ("nan", altered(lambda content: content["state_dict"].update({"imu_encoder.ssl_head.bias": torch.full((512,), torch.nan)})), "not finite"),
+    ("flipped", flipped, "checksum of its member"),
+    ("no text", no_text, "not a PyTorch checkpoint"),
     ("huge", huge_view, "not a readable PyTorch checkpoint"),
 ]
 
