@@ -41,16 +41,23 @@ def test_pretrained_features_beat_random_ones_by_ten_points(three_seeds: Worksho
 
 
 def test_without_a_link_the_multimodal_gain_vanishes(three_seeds: Workshop) -> None:
-    """The multimodal gain is what all three losses add to self-supervision alone, on the same corpus."""
+    """The multimodal gain is what all three losses add to self-supervision alone, on the same corpus.
 
-    def gain(workshop: Workshop) -> float:
-        return scores(workshop, "primus", 50)["accuracy"] - scores(workshop, "simclr", 50)["accuracy"]
+    At five shots and fewer some of it may stay without a link, and is only printed: to align segments with embeddings that say nothing of them is still
+    to tell each segment from the others (Bojanowski and Joulin 2017, arXiv 1704.05310), without the augmentations that self-supervision must ignore.
+    """
+    sizes = (5, 20, 50)
 
-    linked = gain(three_seeds)
+    def gains(workshop: Workshop) -> dict[int, float]:
+        return {size: scores(workshop, "primus", size)["accuracy"] - scores(workshop, "simclr", size)["accuracy"] for size in sizes}
+
+    linked = gains(three_seeds)
     params = three_seeds.folder / "params.yaml"
     params.write_text(params.read_text().replace("link: natural", "link: none", 1))
     three_seeds.dvc("repro")
-    unlinked = gain(three_seeds)
-    print(f"multimodal gain at 50 shots: {linked:+.3f} with the natural link, {unlinked:+.3f} without")
-    assert unlinked <= 0.02
-    assert linked - unlinked >= 0.03
+    unlinked = gains(three_seeds)
+    for size in sizes:
+        print(f"multimodal gain at {size} shots: {linked[size]:+.3f} with the natural link, {unlinked[size]:+.3f} without")
+    for size in (20, 50):
+        assert unlinked[size] <= 0.02
+        assert linked[size] - unlinked[size] >= 0.03
