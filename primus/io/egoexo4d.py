@@ -9,7 +9,7 @@ from primus.errors import Rejected, UserError
 from primus.io.egoexo4d_labels import label_of
 from primus.io.files import FileSet
 from primus.io.imu_parquet import SUFFIX, read_imu_parquet
-from primus.io.json_fields import as_bool, as_id, as_list, as_mapping, as_seconds, as_text, load_json, objects_of
+from primus.io.json_fields import as_bool, as_id, as_list, as_mapping, as_seconds, as_text, as_whole, load_json, objects_of
 from primus.io.narrations import atomic_descriptions
 from primus.io.settings import flag, one_of
 from primus.io.takes import Take, TakeImu
@@ -122,13 +122,13 @@ class EgoExo4DDataset:
         camera = _ego_camera(record, capture)
         capture_name = as_text(capture.get("capture_name")) or take_name.rpartition("_")[0]
         timesync = f"captures/{capture_name}/timesync.csv"
-        start, end = record.get("timesync_start_idx"), record.get("timesync_end_idx")
+        start, end = as_whole(record.get("timesync_start_idx")), as_whole(record.get("timesync_end_idx"))
         duration = as_seconds(record.get("duration_sec")) or 0.0
         source: dict[str, str | int | float] = {"take_name": take_name}
         if camera:
             source["camera"] = camera
         rows = None
-        if type(start) is int and type(end) is int:
+        if start is not None and end is not None:
             rows = end - start
             duration = duration if duration > 0 else rows / ROWS_PER_S
             if self.root_files.has(timesync):

@@ -47,6 +47,12 @@ def as_seconds(value: object) -> float | None:
     return seconds if math.isfinite(seconds) else None
 
 
+def as_whole(value: object) -> int | None:
+    """A whole number, 7170, 7170.0 and "7170" alike; None for anything else."""
+    number = as_seconds(value)
+    return int(number) if number is not None and number == int(number) else None
+
+
 def as_id(value: object) -> str | None:
     """An identifier as text, 657 and 657.0 alike as "657"; None for null and anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):

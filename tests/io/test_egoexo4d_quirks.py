@@ -112,6 +112,20 @@ def test_the_rows_of_timesync_must_be_as_long_as_the_take(tmp_path: Path, rows: 
     assert f"duration_sec is 4.000 s in takes.json, but rows 60 to {180 + rows}" in caught.value.detail
 
 
+@pytest.mark.parametrize("spell", [float, str])
+def test_rows_may_be_written_as_decimals_or_text(tmp_path: Path, spell: type) -> None:
+    """Written so, they must not be taken for missing: the take would silently lose its clock."""
+    take = record()
+    root = write_root(tmp_path, [take])
+    rows = {key: spell(take[key]) for key in ("timesync_start_idx", "timesync_end_idx")}
+    (root / "takes.json").write_text(json.dumps([take | rows]))
+    reader, found, _ = read_one(root)
+    assert reader.read_imu(found).clock == "timesync"
+    (root / "takes.json").write_text(json.dumps([take | {"timesync_start_idx": None}]))
+    reader, found, _ = read_one(root)
+    assert reader.read_imu(found).clock == "first_sample"
+
+
 def test_stamps_written_as_integers_or_with_exponents(tmp_path: Path) -> None:
     root = write_root(tmp_path, [record()])
     path = root / "captures/cmu_bike01/timesync.csv"
