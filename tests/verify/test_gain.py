@@ -43,8 +43,8 @@ def test_pretrained_features_beat_random_ones_by_ten_points(three_seeds: Worksho
 def test_without_a_link_the_multimodal_gain_vanishes(three_seeds: Workshop) -> None:
     """The multimodal gain is what all three losses add to self-supervision alone, on the same corpus.
 
-    At five shots and fewer some of it may stay without a link, and is only printed: to align segments with embeddings that say nothing of them is still
-    to tell each segment from the others (Bojanowski and Joulin 2017, arXiv 1704.05310), without the augmentations that self-supervision must ignore.
+    At five shots and fewer some of it may stay without a link, and is only printed: to align segments with embeddings that say nothing of them is
+    still to tell each from the others (Bojanowski and Joulin 2017, arXiv 1704.05310), without augmentations to be blind to.
     """
     sizes = (5, 20, 50)
 
