@@ -15,7 +15,7 @@ Signal = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 def acceleration(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N, 3) m/s^2."""
-    return np.stack([np.sin(2 * np.pi * seconds), 9.81 + np.cos(3 * np.pi * seconds), 0.1 * seconds], axis=1)
+    return np.stack([np.sin(2 * np.pi * seconds), 9.81 + np.cos(3 * np.pi * seconds), 0.02 * seconds], axis=1)
 
 
 def rotation(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
