@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,7 @@ from primus.training.run import Pretraining, PretrainSettings, Run
 from primus.training.summary import history_table, metrics, plot_rows
 
 PROGRESS_S = 5.0  # between progress lines
+ELSEWHERE = ("seeds", "checkpoint_every_s", "export", "device", "processes")  # told per model, or no part of what it became
 SEGMENT_FILES = ("segments.parquet", "splits.parquet", "imu.h5")
 
 
@@ -54,11 +56,20 @@ class Reporter:
         self.log.event("step", run=self.name, step=report.step, segments_per_s=round(rate, 1), **report.terms)
 
 
+def described(name: str, profile: str, settings: PretrainSettings, method: MethodSettings) -> dict[str, Any]:
+    """What every model of this run tells of its origin; nothing that depends on the machine."""
+    parameters = {key: value for key, value in asdict(settings).items() if key not in ELSEWHERE}
+    simulated = load_value(f"profiles.{profile}.corpus") == "simulation"
+    return {"method": name, "profile": profile, "simulated": simulated, "objective": asdict(method), "parameters": parameters}
+
+
 def write_model(folder: Path, run: Run, choice: str, about: dict[str, Any]) -> None:
     """Write one encoder with what is needed to use it and to know where it comes from."""
     run.encoder.load_state_dict(run.result.best if choice == "best" else run.result.last)
+    summary = metrics([run])
     with atomic_folder(folder) as target:
-        facts = {"seed": run.seed, "fold": run.fold, "exported": choice, "representation": run.representation}
+        facts: dict[str, Any] = {"seed": run.seed, "fold": run.fold, "exported": choice, "representation": run.representation}
+        facts["metrics"] = summary["best"] if choice == "best" else summary["final"]
         run.encoder.save_pretrained(target, **facts, **run.result.facts, **about)
         write_csv(target / "history.csv", history_table(run.result))
 
@@ -88,7 +99,7 @@ def pretrain(name: str, world: World, device: torch.device, settings: PretrainSe
         return
     with atomic_folder(root / "models" / name) as out:
         for label, run in runs.items():
-            write_model(out / label, run, settings.export, {"method": name, "profile": profile})
+            write_model(out / label, run, settings.export, described(name, profile, settings, method))
         if not served:
             reason = f"no training segment has {' or '.join(sorted(wanted))}"
             write_json(out / "skipped.json", {"reason": reason})

@@ -7,12 +7,14 @@ Parameter names are those of the authors' released checkpoint.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
+from huggingface_hub import ModelHubMixin
 from torch import Tensor, nn
 
 from primus.models.heads import HeadKind, projection_head
@@ -32,10 +34,14 @@ class InputContract:
     """What a window must be for a model to mean anything; stored beside the weights.
 
     Attributes:
-        channels: order of the six rows of a window.
-        accel_unit, gyro_unit: physical units of rows 0-2 and 3-5.
-        gravity: whether the accelerometer includes gravity.
+        channels: order of the six rows of a window: the three axes of each sensor, in any order.
+        accel_unit, gyro_unit: physical units of the accelerometer's ("m/s^2" or "g") and the gyroscope's rows ("rad/s" or "deg/s").
+        gravity: whether the accelerometer includes gravity; nothing else is supported.
         rate_hz, window_s: sampling rate and length the model was trained on.
+        layout: axes of a batch of windows; "channels_first" is (N, 6, T).
+
+    Raises:
+        ValueError: a value is not one of those.
     """
 
     channels: tuple[str, ...] = ("accel_x", "accel_y", "accel_z", "gyro_x", "gyro_y", "gyro_z")
@@ -44,6 +50,20 @@ class InputContract:
     gravity: bool = True
     rate_hz: float = 50.0
     window_s: float = 5.0
+    layout: str = "channels_first"
+
+    def __post_init__(self) -> None:
+        if sorted(self.channels) != sorted(InputContract.channels):
+            raise ValueError(f"input.channels must be {', '.join(InputContract.channels)} in some order, found {', '.join(map(str, self.channels))}")
+        for name, known in (("accel_unit", ("m/s^2", "g")), ("gyro_unit", ("rad/s", "deg/s")), ("layout", ("channels_first",)), ("gravity", (True,))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"input.{name} must be {' or '.join(map(str, known))}, found {getattr(self, name)!r}")
+        for name in ("rate_hz", "window_s"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not (0 < value < math.inf):
+                raise ValueError(f"input.{name} must be a positive number, found {value!r}")
+        if self.samples < MIN_SAMPLES:
+            raise ValueError(f"input.window_s * input.rate_hz must be at least {MIN_SAMPLES} samples, found {self.samples}")
 
     @property
     def samples(self) -> int:
@@ -93,8 +113,8 @@ class ConvBlock(nn.Module):
         return self.net(x)
 
 
-class ImuEncoder(nn.Module):
-    """Encode IMU windows.
+class ImuEncoder(nn.Module, ModelHubMixin):
+    """Encode IMU windows. `push_to_hub` comes from Hugging Face's mixin.
 
     Args:
         layout: "channels" feeds the 32 channels as the GRU's sequence, as the published network does (needed for
@@ -184,21 +204,32 @@ class ImuEncoder(nn.Module):
             return EncoderOutput(feature, None, None)
         return EncoderOutput(feature, self.ssl_head(feature), self.mmcl_head(feature))
 
-    def save_pretrained(self, folder: str | Path, **metadata: Any) -> None:
-        """Write config.json and model.safetensors into `folder`; `metadata` (JSON values) goes under "training"."""
+    def save_pretrained(self, folder: str | Path, *, config: Any = None, model_card_kwargs: Any = None, **metadata: Any) -> None:  # type: ignore[override]
+        """Write config.json, model.safetensors and a model card, README.md, into `folder`.
+
+        Args:
+            folder: made where it does not exist.
+            config, model_card_kwargs: what `push_to_hub` of the mixin passes; not used, both files say what the encoder itself knows.
+            metadata: how it was trained (JSON values), for the card and under "training" in config.json; nothing keeps `.metadata`.
+        """
         from primus.models.pretrained import save_encoder
 
         save_encoder(self, Path(folder), metadata or dict(self.metadata))
 
     @classmethod
-    def from_pretrained(cls, folder_or_hub_id: str | Path, revision: str | None = None) -> ImuEncoder:
+    def from_pretrained(cls, folder_or_hub_id: str | Path, revision: str | None = None, **hub: Any) -> ImuEncoder:  # type: ignore[override]
         """Read an encoder written by `save_pretrained`, from a folder or a Hugging Face model id, in eval mode.
 
         What `save_pretrained` was told beside the weights is in `.metadata`.
+
+        Args:
+            folder_or_hub_id: a folder, or "owner/name".
+            revision: branch, tag or commit on the hub.
+            hub: `token`, `cache_dir`, `local_files_only` or `force_download`, for the hub.
 
         Raises:
             primus.errors.UserError: folder, file, option or tensor missing or not what this version writes.
         """
         from primus.models.pretrained import load_encoder
 
-        return load_encoder(str(folder_or_hub_id), revision)
+        return load_encoder(str(folder_or_hub_id), revision, **hub)

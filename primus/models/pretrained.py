@@ -1,10 +1,12 @@
-"""An encoder's folder: config.json (architecture, input contract, how it was trained) beside model.safetensors."""
+"""An encoder's folder: config.json (architecture, input contract, how it was trained), model.safetensors, and README.md, the model card."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,18 @@ from safetensors.torch import load_file, save
 
 from primus.errors import UserError
 from primus.models.encoder import ImuEncoder, InputContract
+from primus.models.model_card import model_card
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+HUB_OPTIONS = ("token", "cache_dir", "local_files_only", "force_download")
 FORMAT = 1
 MAX_WEIGHT_BYTES = 2**30
 MAX_CONFIG_BYTES = 2**20
+log = logging.getLogger(__name__)
 
 
 def save_encoder(encoder: ImuEncoder, folder: Path, metadata: Mapping[str, Any]) -> None:
-    """Write the two files (each whole or not at all); `metadata` must be JSON values."""
+    """Write the three files (each whole or not at all); `metadata` must be JSON values."""
     options = encoder.options()
     inputs = options.pop("inputs")
     config = {"format": FORMAT, "model_type": "primus-imu-encoder", "model": options, "input": inputs, "training": dict(metadata)}
@@ -30,6 +35,7 @@ def save_encoder(encoder: ImuEncoder, folder: Path, metadata: Mapping[str, Any])
     contents = {
         WEIGHTS: save(weights, metadata={"format": "pt"}),
         CONFIG: (json.dumps(config, indent=1, sort_keys=True, allow_nan=False) + "\n").encode(),
+        CARD: model_card(encoder, metadata).encode(),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
@@ -38,15 +44,17 @@ def save_encoder(encoder: ImuEncoder, folder: Path, metadata: Mapping[str, Any])
         os.replace(temporary, folder / name)
 
 
-def load_encoder(source: str, revision: str | None = None) -> ImuEncoder:
-    """Read the two files from a folder or from the Hugging Face hub; see `ImuEncoder.from_pretrained`."""
+def load_encoder(source: str, revision: str | None = None, **hub: Any) -> ImuEncoder:
+    """Read configuration and weights from a folder or from the Hugging Face hub; see `ImuEncoder.from_pretrained`."""
+    if unknown := sorted(set(hub) - set(HUB_OPTIONS)):
+        raise UserError(f"from_pretrained: unknown option {', '.join(unknown)}; expected revision, {', '.join(HUB_OPTIONS)}")
     folder = Path(source)
     if folder.is_dir():
         paths = {name: folder / name for name in (CONFIG, WEIGHTS)}
     elif folder.is_file():
         raise UserError(f"{source} is a file; give the folder that holds {CONFIG} and {WEIGHTS}, or `primus import-checkpoint` for a .ckpt")
     else:
-        paths = _from_hub(source, revision)
+        paths = _from_hub(source, revision, hub)
     config = _config(paths[CONFIG])
     encoder = _build(paths[CONFIG], config)
     _fill(encoder, paths[WEIGHTS])
@@ -54,14 +62,14 @@ def load_encoder(source: str, revision: str | None = None) -> ImuEncoder:
     return encoder.eval()
 
 
-def _from_hub(source: str, revision: str | None) -> dict[str, Path]:
+def _from_hub(source: str, revision: str | None, options: Mapping[str, Any]) -> dict[str, Path]:
     if source.count("/") != 1 or source.startswith((".", "/")):
         raise UserError(f"no folder {source!r}; give a folder with {CONFIG} and {WEIGHTS}, or a Hugging Face id like owner/name")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return {name: Path(hf_hub_download(source, name, revision=revision)) for name in (CONFIG, WEIGHTS)}
+        return {name: Path(hf_hub_download(source, name, revision=revision, **options)) for name in (CONFIG, WEIGHTS)}
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
@@ -86,13 +94,22 @@ def _config(path: Path) -> dict[str, Any]:
 
 def _build(path: Path, config: Mapping[str, Any]) -> ImuEncoder:
     try:
-        inputs = dict(config.get("input", {}))
-        contract = InputContract(**(inputs | {"channels": tuple(inputs.get("channels", InputContract().channels))}))
+        contract = _contract(path, dict(config.get("input") or {}))
         with torch.device("meta"):  # a size that is nonsense costs nothing here and is refused against the weights
             encoder = ImuEncoder(**config["model"], inputs=contract)
     except (TypeError, ValueError) as error:
         raise UserError(f"{path}: {error}; it was written by another version, or edited") from None
     return encoder
+
+
+def _contract(path: Path, inputs: dict[str, Any]) -> InputContract:
+    """The input contract a folder declares; what it leaves out is assumed to be as the published model has it, and said."""
+    usual = InputContract()
+    missing = [item.name for item in fields(InputContract) if item.name not in inputs]
+    if missing:
+        assumed = ", ".join(f"{name} {getattr(usual, name)}" for name in missing)
+        log.warning("%s states no %s of its input; assumed: %s", path, ", ".join(missing), assumed)
+    return InputContract(**(inputs | {"channels": tuple(inputs.get("channels", usual.channels))}))
 
 
 def _fill(encoder: ImuEncoder, path: Path) -> None:

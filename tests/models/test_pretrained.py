@@ -28,7 +28,7 @@ def test_round_trip(tmp_path: Path, options: dict[str, object]) -> None:
     assert again.inputs.samples == 250
     assert again.metadata == {"method": "primus", "seed": 3}
     assert not again.training
-    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["README.md", "config.json", "model.safetensors"]
     assert (tmp_path / "model" / "model.safetensors").stat().st_size <= 6e6
     assert json.loads((tmp_path / "model" / "config.json").read_text())["input"]["accel_unit"] == "m/s^2"
 
@@ -60,6 +60,12 @@ BROKEN: list[tuple[str, Callable[[Path], object], str]] = [
     ("wrong value", edit(lambda config: config["model"].update(layout="rows")), "layout must be"),
     ("other width", edit(lambda config: config["model"].update(feature_dim=60000)), "asks for"),
     ("unknown input", edit(lambda config: config["input"].update(colour=1)), "colour"),
+    ("other unit", edit(lambda config: config["input"].update(accel_unit="furlong")), "input.accel_unit must be m/s.2 or g, found 'furlong'"),
+    ("other layout", edit(lambda config: config["input"].update(layout="channels_last")), "input.layout must be channels_first"),
+    ("no gravity", edit(lambda config: config["input"].update(gravity=False)), "input.gravity must be True"),
+    ("three axes", edit(lambda config: config["input"].update(channels=["accel_x", "accel_y", "accel_z"])), "input.channels must be accel_x"),
+    ("no rate", edit(lambda config: config["input"].update(rate_hz=0)), "input.rate_hz must be a positive number"),
+    ("too short a window", edit(lambda config: config["input"].update(window_s=1.0)), "at least 123 samples, found 50"),
     ("not finite", nan_weights, "not finite"),
 ]
 
@@ -71,6 +77,21 @@ def test_broken_folders_are_refused(tmp_path: Path, break_it: Callable[[Path], o
     with pytest.raises(UserError, match=message) as caught:
         ImuEncoder.from_pretrained(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_a_contract_is_assumed_to_be_as_published_and_that_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ImuEncoder(feature_dim=8, projection_dim=8, inputs=InputContract(rate_hz=100, window_s=2.5)).save_pretrained(tmp_path)
+    edit(lambda config: config["input"].pop("gravity"))(tmp_path)
+    assert ImuEncoder.from_pretrained(tmp_path).inputs == InputContract(rate_hz=100, window_s=2.5)
+    assert "states no gravity of its input; assumed: gravity True" in caplog.text
+    edit(lambda config: config.pop("input"))(tmp_path)
+    assert ImuEncoder.from_pretrained(tmp_path).inputs == InputContract()
+    assert "rate_hz 50.0" in caplog.text
+
+
+def test_unknown_options_of_the_hub_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unknown option proxy"):
+        ImuEncoder.from_pretrained(tmp_path, proxy="x")
 
 
 def test_neither_folder_nor_hub_id(tmp_path: Path) -> None:
