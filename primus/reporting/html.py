@@ -63,12 +63,12 @@ def beside(*parts: str, least: str = "20rem") -> str:
     return '<div class="row">' + "".join(f'<section style="flex-basis:min({least},100%)">{part}</section>' for part in parts) + "</div>"
 
 
-def page(title: str, *parts: str) -> str:
-    """The whole document; it loads nothing."""
+def page(title: str, *parts: str, style: str = "") -> str:
+    """The whole document; it loads nothing. `style`: CSS of this page's own."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}{stylesheet()}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}{stylesheet()}{style}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n"
         + "\n".join(parts)
         + "\n</body>\n</html>\n"
     )

@@ -1,0 +1,1 @@
+"""Looking at takes: what is in one, whether its clocks agree, and whether the frozen embeddings make sense."""
