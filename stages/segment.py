@@ -11,12 +11,13 @@ import pandas as pd
 import pyarrow as pa
 import typer
 
-from primus.artifacts import read_table, write_json, write_table
+from primus.artifacts import atomic_path, read_table, write_json, write_table
 from primus.engine import map_takes
 from primus.errors import UserError
 from primus.io.files import FileSet, resolve_root
 from primus.params import Compute, load, load_datasets, profile_name
 from primus.schema import SPLITS
+from primus.segments.leakage import leakage_text
 from primus.segments.plan import plan_takes, require_unique_takes
 from primus.segments.quality import Thresholds
 from primus.segments.segmenter import CachedSegmenter, SegmentSettings
@@ -120,6 +121,8 @@ def main() -> None:
     rows = make_splits(writer.split_takes, **asdict(params.splits))
     writer.write_tables()
     write_table(folder / "splits.parquet", pa.Table.from_pylist([asdict(row) for row in rows], schema=SPLITS))
+    with atomic_path(folder / "leakage.txt") as path:
+        path.write_text(leakage_text(writer.split_takes, rows), encoding="utf-8")
     leakage = leakage_report(writer.split_takes, rows)
     summary = summarise(segments, writer.rejects, counts, list(segmenter.files), rows, leakage)
     for name, entry in summary["datasets"].items():
