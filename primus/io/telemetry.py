@@ -14,6 +14,7 @@ other makes it is telemetry-parser's common orientation, as far as it knows the 
 """
 
 import math
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,9 @@ Floats = NDArray[np.float64]
 
 _TICK = "0x5449434b"
 _MODEL_ORIENTATION = {"Fusion": "ZYx", "HERO7": "ZyX"}  # channels -Y,X,Z and Y,-X,Z (gpmf-parser's tables), where the file does not say so
+_INSTA_MAGIC = b"8db42d694ccc418790edff439fe026bf"
+_INSTA_FOOTER = 72  # bytes behind the records of an Insta360 trailer: padding, its size, its version and the signature
+_INSTA_RECORD = struct.Struct("<BBI")  # format, kind and size, behind each record's data
 _REGULAR = (0.5, 1.5)  # a packet whose samples would lie further apart than this multiple of the usual step precedes missing packets
 
 
@@ -94,6 +98,7 @@ def _parse(path: Path) -> tuple[str, str, list[Mapping[str, Mapping[str, Any]]]]
         import telemetry_parser
     except ImportError as error:
         raise UserError(f"{path.name}: reading a camera's IMU needs telemetry-parser: pip install 'primus-imu[actioncam]'") from error
+    _require_true_sizes(path)
     try:
         parser = telemetry_parser.Parser(str(path))
         return str(parser.camera or ""), str(parser.model or ""), list(parser.telemetry())
@@ -104,6 +109,26 @@ def _parse(path: Path) -> tuple[str, str, list[Mapping[str, Mapping[str, Any]]]]
         if ("Unsupported" in text or "No metadata" in text) and _is_video(path):
             raise Rejected("no_imu", f"{path.name}: a video without telemetry that telemetry-parser knows ({text})") from error
         raise Rejected("unreadable_imu", f"{path.name}: telemetry-parser cannot read it ({text}); the file is truncated or corrupt") from error
+
+
+def _require_true_sizes(path: Path) -> None:
+    """Refuse an Insta360 trailer whose records claim more bytes than it has: telemetry-parser would allocate what they claim, gigabytes."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - _INSTA_FOOTER))
+        footer = file.read(_INSTA_FOOTER)
+        if len(footer) < _INSTA_FOOTER or not footer.endswith(_INSTA_MAGIC):
+            return
+        left = struct.unpack_from("<I", footer, _INSTA_FOOTER - len(_INSTA_MAGIC) - 8)[0] - _INSTA_FOOTER
+        position = size - _INSTA_FOOTER
+        while left > 0:
+            claimed = left + 1
+            if position >= _INSTA_RECORD.size:
+                file.seek(position - _INSTA_RECORD.size)
+                claimed = _INSTA_RECORD.unpack(file.read(_INSTA_RECORD.size))[2] + _INSTA_RECORD.size
+            if claimed > min(left, position):
+                raise Rejected("unreadable_imu", f"{path.name}: its trailer claims a record larger than itself; the file is truncated or corrupt")
+            left, position = left - claimed, position - claimed
 
 
 def _is_video(path: Path) -> bool:
@@ -224,7 +249,7 @@ def _laid_out(packets: Sequence[_Packet], offset_s: float | None, limit: float, 
         seconds = _spread([len(packet.values) for packet in packets], _starts(packets, offset_s, source), source)
     if len(seconds) != len(values) or not np.isfinite(seconds).all() or np.abs(seconds).max() > 1e9:
         raise Rejected("unreadable_imu", f"{source}: {len(values)} samples with times that make no sense; the file is corrupt")
-    keep = measurable(values, limit, source).all(axis=1)
+    keep = np.all(measurable(values, limit, source), axis=1)
     if not keep.any():
         raise Rejected("no_imu", f"{source}: none of its {len(keep)} samples is a measurement")
     stamps, repeated = normalise_timestamps(np.rint(seconds[keep] * 1e9).astype(np.int64), source)
