@@ -81,10 +81,10 @@ def _opened(content: Path | bytes) -> Path | io.BytesIO:
 def as_numbers(column: "pd.Series[Any]") -> NDArray[Any]:
     """The column as int64 or float64; what is no number becomes NaN. "9,81" is a number where commas stand in no other role in the column."""
     numeric = column if pd.api.types.is_numeric_dtype(column) else _parsed(column)
-    others = column[numeric.isna() & column.notna()].astype(str)
+    others = pd.Series([_text(cell) for cell in column[numeric.isna() & column.notna()]], dtype=str)
     others = others[others.str.contains(",", regex=False)]
     if len(others) and others.str.fullmatch(_DECIMAL_COMMA).all():
-        numeric = pd.to_numeric(column.astype(str).str.replace(",", ".", regex=False), errors="coerce")
+        numeric = pd.to_numeric(pd.Series([_text(cell) for cell in column], dtype=str).str.replace(",", ".", regex=False), errors="coerce")
     values = numeric.to_numpy()
     if values.dtype.kind == "i":
         return values.astype(np.int64)

@@ -143,6 +143,7 @@ def test_cells_of_any_kind_are_numbers_or_missing() -> None:
     odd = pd.Series([1, "2.5", b"3", 10**400, None, [4], {"a": 1}, True], dtype=object)
     assert np.array_equal(as_numbers(odd)[:3], [1, 2.5, 3])
     assert not np.isfinite(as_numbers(odd)[3:7]).any()
+    assert np.isnan(as_numbers(pd.Series([b"\xff\xfe"] * 3))).all()
 
 
 def test_bytes_are_text() -> None:
