@@ -84,8 +84,8 @@ def _config(path: Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; the folder must hold {CONFIG} and {WEIGHTS} (written by the pretrain stage)") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid JSON ({error}); write the model again") from None
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, no UTF-8, or a number of thousands of digits
+        raise UserError(f"{path} is not valid JSON ({' '.join(str(error).split())}); write the model again") from None
     if not isinstance(config, dict) or config.get("format") != FORMAT or not isinstance(config.get("model"), dict):
         found = config.get("format") if isinstance(config, dict) else type(config).__name__
         raise UserError(f"{path}: format is {found!r}, expected {FORMAT} with a 'model' section: not an encoder of this project")
@@ -119,8 +119,8 @@ def _fill(encoder: ImuEncoder, path: Path) -> None:
         state = load_file(path)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist; the folder must hold {CONFIG} and {WEIGHTS}") from None
-    except SafetensorError as error:
-        raise UserError(f"{path} is not a readable safetensors file ({error}); copy or write the model again") from None
+    except (SafetensorError, OSError, ValueError, TypeError) as error:  # TypeError: a kind of number that PyTorch does not have
+        raise UserError(f"{path} is not a readable safetensors file ({' '.join(str(error).split())}); copy or write the model again") from None
     expected = {name: tuple(value.shape) for name, value in encoder.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in state.items()}
     if expected != found:
