@@ -31,11 +31,11 @@ TOLERANCE = 1e-4
 
 def build_clip(model_cfg: Mapping[str, Any], state: Mapping[str, torch.Tensor], where: str) -> CLIP:
     """An open_clip model of this architecture with these weights; UserError (naming `where`) if they do not fit each other."""
-    with torch.random.fork_rng(devices=[]):  # the constructor draws weights, which are replaced here
-        model = CLIP(**model_cfg)
     try:
+        with torch.random.fork_rng(devices=[]):  # the constructor draws weights, which are replaced here
+            model = CLIP(**model_cfg)
         model.load_state_dict(state, strict=True)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, ValueError, ArithmeticError) as error:
         raise UserError(f"{where}: weights do not fit the architecture ({' '.join(str(error).split())[:300]})") from None
     return model.eval().requires_grad_(False)
 

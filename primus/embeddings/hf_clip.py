@@ -1,5 +1,6 @@
 """CLIP weights in Hugging Face's layout (CLIP4Clip is published so): read, and renamed to open_clip's."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -78,14 +79,28 @@ def read_clip_folder(folder: str | Path) -> ClipFolder:
     if not is_clip_folder(folder):
         raise UserError(f"{folder} is not a Hugging Face CLIP folder; expected config.json and {' or '.join(WEIGHT_FILES)} in it")
     config = read_json(folder / "config.json")
+    parts = [config, *(config.get(f"{kind}_config") or {} for kind in ("vision", "text"))] if isinstance(config, dict) else [config]
+    if not all(isinstance(part, dict) for part in parts):
+        raise UserError(f"{folder}/config.json is no mapping with vision_config and text_config; expected the configuration of a CLIP model")
     if not str(config.get("model_type", "")).startswith("clip"):
-        raise UserError(f"{folder}/config.json: model_type is {config.get('model_type')!r}, expected 'clip'; only CLIP weights can be converted")
+        raise UserError(f"{folder}/config.json: model_type is {str(config.get('model_type'))[:80]!r}, expected 'clip'; only CLIP can be converted")
     state = _read_weights(next(folder / name for name in WEIGHT_FILES if (folder / name).is_file()))
     state = {name: tensor for name, tensor in state.items() if not name.endswith("position_ids")}
     needed = {*_TRANSPOSED, *_PLAIN, *(f"{kind}_model.encoder.layers.0.mlp.fc1.weight" for kind in ("vision", "text"))} - {"logit_scale"}
     absent = sorted(needed - state.keys())
     if absent:
         raise UserError(f"{folder}: its weights lack {', '.join(absent)}; expected a whole CLIP with both projections")
+    try:
+        return _described(folder, config, state)
+    except (TypeError, ValueError, KeyError, IndexError, ArithmeticError, RuntimeError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{folder}: config.json and the weights do not describe one CLIP model ({type(error).__name__}: {said}); fetch both again"
+        ) from None
+
+
+def _described(folder: Path, config: dict[str, Any], state: Mapping[str, torch.Tensor]) -> ClipFolder:
+    """The model that the configuration and the shapes of the weights describe together; errors of any kind where they do not."""
     vision = _tower(config.get("vision_config") or {}, state, "vision", 12, folder)
     text = _tower(config.get("text_config") or {}, state, "text", 8, folder)
     if vision.activation != text.activation:
@@ -105,10 +120,13 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 def _tower(config: Mapping[str, Any], state: Mapping[str, torch.Tensor], kind: str, default_heads: int, folder: Path) -> Tower:
     layers = {int(match[2]) for name in state if (match := _BLOCK.fullmatch(name)) and match[1] == kind}
+    heads, width = int(config.get("num_attention_heads", default_heads)), state[f"{kind}_model.encoder.layers.0.mlp.fc1.weight"].shape[1]
+    if not 1 <= heads <= width or width % heads:
+        raise ValueError(f"{kind}_config.num_attention_heads is {str(heads)[:20]} for a width of {width}")
     tower = Tower(
         layers=len(layers),
-        heads=int(config.get("num_attention_heads", default_heads)),
-        activation=str(config.get("hidden_act", "quick_gelu")),
+        heads=heads,
+        activation=str(config.get("hidden_act", "quick_gelu"))[:80],
         epsilon=float(config.get("layer_norm_eps", 1e-5)),
     )
     if tower.activation not in ("quick_gelu", "gelu"):
@@ -123,6 +141,9 @@ def _tower(config: Mapping[str, Any], state: Mapping[str, torch.Tensor], kind: s
 def _model_cfg(config: Mapping[str, Any], state: Mapping[str, torch.Tensor], vision: Tower, text: Tower) -> dict[str, Any]:
     kernel = state["vision_model.embeddings.patch_embedding.weight"]
     cells = round((state["vision_model.embeddings.position_embedding.weight"].shape[0] - 1) ** 0.5)
+    image_size = int((config.get("vision_config") or {}).get("image_size", cells * kernel.shape[2]))
+    if not 0 <= image_size - cells * kernel.shape[2] < kernel.shape[2]:
+        raise ValueError(f"image_size is {str(image_size)[:20]}, the weights are for {cells * kernel.shape[2]} pixels")
     tokens, width = state["text_model.embeddings.token_embedding.weight"].shape
     inner = {
         kind: state[f"{kind}_model.encoder.layers.0.mlp.fc1.weight"].shape[0] / state[f"{kind}_model.encoder.layers.0.mlp.fc1.weight"].shape[1]
@@ -132,7 +153,7 @@ def _model_cfg(config: Mapping[str, Any], state: Mapping[str, torch.Tensor], vis
         "embed_dim": state["text_projection.weight"].shape[0],
         "quick_gelu": vision.activation == "quick_gelu",
         "vision_cfg": {
-            "image_size": int((config.get("vision_config") or {}).get("image_size", cells * kernel.shape[2])),
+            "image_size": image_size,
             "layers": vision.layers,
             "width": kernel.shape[0],
             "head_width": kernel.shape[0] // vision.heads,
@@ -153,6 +174,9 @@ def _model_cfg(config: Mapping[str, Any], state: Mapping[str, torch.Tensor], vis
 def _preprocess_cfg(folder: Path) -> dict[str, Any]:
     path = folder / "preprocessor_config.json"
     found = read_json(path) if path.is_file() else {}
+    values = [float(value) for key in ("image_mean", "image_std") for value in found.get(key, MEAN)]
+    if len(values) != 6 or not all(math.isfinite(value) for value in values):
+        raise ValueError(f"{path.name}: image_mean and image_std hold {len(values)} values; expected three finite numbers each")
     return {
         "mean": list(found.get("image_mean", MEAN)),
         "std": list(found.get("image_std", STD)),
