@@ -80,7 +80,7 @@ def build_recording(
     keep = np.ones(len(stamps), bool)
     for name, values in sensors.items():
         finite = measurable(values, MAX_ACCEL if name == "accel" else MAX_GYRO, source)
-        empty = [f"{name}_{axis}" for axis, has in zip("xyz", finite.any(axis=0), strict=True) if not has]
+        empty = [f"{name}_{axis}" for axis, has in zip("xyz", np.any(finite, axis=0), strict=True) if not has]
         if empty:
             raise Rejected("missing_axis", f"{source}: {', '.join(empty)} has no value in {len(stamps)} samples")
         keep &= finite.all(axis=1)
