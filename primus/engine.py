@@ -43,7 +43,7 @@ def map_takes(
     function: Callable[[Item], Result],
     items: Sequence[Item],
     workers: int,
-    timeout_s: float | None = None,
+    timeout_s: float | Callable[[Item], float] | None = None,
 ) -> Iterator[Outcome[Item, Result]]:
     """Yield the outcome of `function` for each item, in the items' order.
 
@@ -52,17 +52,18 @@ def map_takes(
     exception in the consumer, Ctrl-C and even the death of this process end all workers.
 
     Args:
-        function: picklable when `workers` > 1, sent to each worker once; whatever it returns must be picklable.
-        items: picklable when `workers` > 1.
-        workers: processes; 0 or 1 runs everything in this one, where a crash cannot be caught and no time limit holds.
-        timeout_s: seconds one call may take; None for no limit.
+        function: picklable unless `workers` is 0, sent to each worker once; whatever it returns must be picklable.
+        items: picklable unless `workers` is 0.
+        workers: processes besides this one; a single one too protects the run from a crash. With 0, and within a worker, everything runs in this
+            process, where a crash cannot be caught and no time limit holds.
+        timeout_s: seconds one call may take, or a function of the item that gives them; None for no limit.
 
     Raises:
         UserError: the function raised it.
         RuntimeError: a worker could not start.
     """
     workers = min(workers, len(items))
-    if workers <= 1:
+    if workers < 1 or multiprocessing.current_process().daemon:
         yield from _in_process(function, items)
     else:
         with contextlib.closing(_in_workers(function, items, workers, timeout_s)) as outcomes:
@@ -100,6 +101,7 @@ class _Worker:
     pipe: Connection
     ready: bool = False
     index: int | None = None
+    limit_s: float | None = None
     deadline: float | None = None
 
     def stop(self) -> None:
@@ -118,7 +120,7 @@ class _Board:
 
 
 def _in_workers(
-    function: Callable[[Item], Result], items: Sequence[Item], workers: int, timeout_s: float | None
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int, timeout_s: float | Callable[[Item], float] | None
 ) -> Generator[Outcome[Item, Result], None, None]:
     pool = [_start(function) for _ in range(workers)]
     board = _Board()
@@ -135,7 +137,7 @@ def _in_workers(
             pause = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
             active = set(wait([worker.pipe for worker in pool], timeout=pause))
             for number, worker in enumerate(pool):
-                trouble = _hear(worker, board) if worker.pipe in active else _overdue(worker, timeout_s)
+                trouble = _hear(worker, board) if worker.pipe in active else _overdue(worker)
                 if trouble is not None:
                     if not worker.ready:
                         raise RuntimeError(f"a worker process could not start: {trouble}; its own message is above")
@@ -173,12 +175,13 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _give(worker: _Worker, items: Sequence[Any], board: _Board, limit: int, timeout_s: float | None) -> None:
+def _give(worker: _Worker, items: Sequence[Any], board: _Board, limit: int, timeout_s: float | Callable[[Any], float] | None) -> None:
     if not worker.ready or worker.index is not None or board.next_given >= min(limit, len(items)):
         return
     worker.index = board.next_given
     board.next_given += 1
-    worker.deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    worker.limit_s = timeout_s(items[worker.index]) if callable(timeout_s) else timeout_s
+    worker.deadline = None if worker.limit_s is None else time.monotonic() + worker.limit_s
     # A worker that died just now is noticed when its pipe is read.
     with contextlib.suppress(BrokenPipeError):
         worker.pipe.send(items[worker.index])
@@ -202,10 +205,10 @@ def _hear(worker: _Worker, board: _Board) -> str | None:
     return None
 
 
-def _overdue(worker: _Worker, timeout_s: float | None) -> str | None:
+def _overdue(worker: _Worker) -> str | None:
     if worker.deadline is None or time.monotonic() < worker.deadline:
         return None
-    return f"no result within its time limit of {timeout_s:g} s"
+    return f"no result within its time limit of {worker.limit_s:g} s"
 
 
 def _last_words(exitcode: int | None) -> str:

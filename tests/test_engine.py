@@ -48,6 +48,25 @@ def test_a_dead_worker_costs_its_item_and_is_replaced() -> None:
     assert "exit code 3" in details[1]
 
 
+@pytest.mark.parametrize("items", [["segfault"], ["segfault", "ok:a"]])
+def test_a_single_worker_protects_the_run_too(items: list[str]) -> None:
+    outcomes = list(map_takes(act, items, 1))
+    assert told(outcomes) == [(None, "reader_crashed"), ("a", None)][: len(items)]
+
+
+def test_a_worker_without_memory_costs_its_item() -> None:
+    outcomes = list(map_takes(act, ["kill", "ok:a", "memory", "ok:b"], 2))
+    assert told(outcomes) == [(None, "reader_crashed"), ("a", None), (None, "reader_crashed"), ("b", None)]
+    killed, refused = (outcome.refused.detail for outcome in outcomes if outcome.refused)
+    assert "SIGKILL (out of memory?)" in killed
+    assert "MemoryError" in refused
+
+
+def test_the_time_limit_may_depend_on_the_item() -> None:
+    outcomes = list(map_takes(act, ["hang", "slow:a"], 2, timeout_s=lambda item: 2.0 if item == "hang" else 60.0))
+    assert told(outcomes) == [(None, "reader_crashed"), ("a", None)]
+
+
 def test_a_hanging_call_is_ended_at_its_time_limit() -> None:
     started = time.monotonic()
     outcomes = list(map_takes(act, ["hang", "ok:a", "ok:b"], 2, timeout_s=3.0))

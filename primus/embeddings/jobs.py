@@ -22,6 +22,10 @@ WORTH_WORKERS = 2000
 """Frames or texts from which worker processes are started: each takes seconds to import PyTorch and build its encoder."""
 
 
+LIMIT_S, LIMIT_PER_FRAME_S = 1800.0, 2.0
+"""A take whose video takes longer than this to decode and encode hangs: many times what a processor needs for the largest encoders."""
+
+
 @dataclass(frozen=True)
 class EncoderChoice:
     """Params section `embed.encoder`: an encoder by name, so that a worker can build its own, once. See `weights.load_encoder`."""
@@ -161,12 +165,16 @@ def embed_videos(jobs: Sequence[TakeJob], workers: int) -> Iterator[Outcome[Take
     def work(processes: int) -> Callable[[TakeJob], TakeEmbeddings]:
         return partial(embed_take, threads=max(1, workers // processes))
 
-    return _reuse_then_map(jobs, cached_take, work, lambda job: job.frames, workers)
+    return _reuse_then_map(jobs, cached_take, work, lambda job: job.frames, workers, least=1, timeout_s=_take_limit_s)
+
+
+def _take_limit_s(job: TakeJob) -> float:
+    return LIMIT_S + LIMIT_PER_FRAME_S * job.frames
 
 
 def embed_chunks(jobs: Sequence[TextJob], workers: int) -> Iterator[Outcome[TextJob, TextEmbeddings]]:
     """Outcomes in the jobs' order."""
-    return _reuse_then_map(jobs, cached_texts, lambda _: embed_texts, lambda job: len(job.texts), workers)
+    return _reuse_then_map(jobs, cached_texts, lambda _: embed_texts, lambda job: len(job.texts), workers, least=0)
 
 
 def _reuse_then_map(
@@ -175,14 +183,19 @@ def _reuse_then_map(
     work: Callable[[int], Callable[[Job], Result]],
     effort: Callable[[Job], int],
     workers: int,
+    least: int,
+    timeout_s: Callable[[Job], float] | None = None,
 ) -> Iterator[Outcome[Job, Result]]:
-    """Read in this process what an earlier run has done; from the first job that it has not, workers do the rest if that is worth their start."""
+    """Read in this process what an earlier run has done; from the first job that it has not, workers do the rest.
+
+    Where their start is not worth it, `least` of them do: 0 for this process, 1 where a decoder may crash and must not take the run with it.
+    """
     for number, job in enumerate(jobs):
         found = reuse(job)
         if found is None:
             rest = jobs[number:]
-            processes = 1 if sum(map(effort, rest)) < WORTH_WORKERS else max(1, min(workers, len(rest)))
-            yield from map_takes(work(processes), rest, processes)
+            processes = least if sum(map(effort, rest)) < WORTH_WORKERS else max(1, min(workers, len(rest)))
+            yield from map_takes(work(max(1, processes)), rest, processes, timeout_s)
             return
         yield Outcome(job, found, None)
 

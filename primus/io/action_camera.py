@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from primus.engine import map_takes
 from primus.errors import Rejected, UserError
 from primus.io.files import FileSet
 from primus.io.narrations_csv import read_narrations_csv
@@ -17,6 +18,7 @@ from primus.io.video import probe
 from primus.schema import Reject
 
 SUFFIXES = (".mp4", ".mov", ".insv", ".360")
+_PROBE_LIMIT_S = 120.0
 
 
 def read_imu_telemetry(path: Path) -> ImuRecording:
@@ -75,16 +77,17 @@ class ActionCameraDataset:
         """One take per clip; a clip whose pictures cannot be read keeps its IMU, and a reject of scope "video" says why."""
         takes: dict[str, Take] = {}
         rejects: list[Reject] = []
-        for file in self.root_files.names(SUFFIXES):
+        clips = self.root_files.names(SUFFIXES)
+        # in a process of its own: a clip that crashes or hangs the decoder costs its pictures, not the run
+        probed = map_takes(probe, [self.root_files.path(file) for file in clips], workers=1, timeout_s=_PROBE_LIMIT_S)
+        for file, outcome in zip(clips, probed, strict=True):
             uid = PurePosixPath(file).stem
             if uid in takes:
                 rejects.append(Reject(self.name, uid, "unreadable_metadata", f"{file} has the name of {takes[uid].imu_path}; rename it", "take"))
                 continue
-            duration_s, video = None, None
-            try:
-                duration_s, video = probe(self.root_files.path(file)).duration_s, file
-            except Rejected as rejected:
-                rejects.append(Reject(self.name, uid, rejected.reason, rejected.detail, "video"))
+            duration_s, video = (None, None) if outcome.value is None else (outcome.value.duration_s, file)
+            if outcome.refused is not None:
+                rejects.append(Reject(self.name, uid, outcome.refused.reason, outcome.refused.detail, "video"))
             person = person_in(file, self.participants, self.population)
             takes[uid] = Take(self.name, uid, person, device="action camera", duration_s=duration_s, imu_path=file, video_path=video)
         if self.root_files.has(self.narrations):

@@ -74,7 +74,7 @@ def write_empty(folder: Path) -> None:
 def _run(work: Sequence[Task], workers: int, watch: Watch | None) -> list[Any]:
     """Results in the order of `work`; the longest jobs start first."""
     order = sorted(range(len(work)), key=lambda index: -work[index][1].cost())
-    outcomes = map_takes(_run_one, [work[index] for index in order], workers)
+    outcomes = map_takes(_run_one, [work[index] for index in order], workers if workers > 1 else 0)  # it reads nothing that could crash it
     results: list[Any] = [None] * len(work)
     for index, outcome in zip(order, watch(outcomes, len(order)) if watch else outcomes, strict=True):
         if outcome.refused is not None:

@@ -287,3 +287,23 @@ def test_dataset_refuses_what_it_cannot_use(tmp_path: Path) -> None:
     (tmp_path / "narrations.csv").write_text("clip;time\n")
     with pytest.raises(UserError, match="has no column take, timestamp_s, text"):
         ActionCameraDataset("clips", {}, FileSet.scan(tmp_path)).takes()
+
+
+@pytest.mark.parametrize(("at", "size"), [(-78 + 2, 2**31), (-40, 2**32 - 1), (-40, 2**20)], ids=["record", "trailer", "more than the file"])
+def test_a_trailer_that_claims_more_than_it_has_is_refused_before_it_is_allocated(tmp_path: Path, at: int, size: int) -> None:
+    path = tmp_path / "a.insv"
+    data = bytearray(b"\0" * 500 + trailer("Insta360 OneR", [(k * 5, (0, 0, 1), (0, 0, 0)) for k in range(20)], 0))
+    data[len(data) + at : len(data) + at + 4] = size.to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(Rejected, match="claims a record larger than itself"):
+        read_telemetry(path)
+
+
+def test_samples_no_sensor_measures_are_left_out_before_the_sensors_are_joined(tmp_path: Path) -> None:
+    samples = [(k * 5, (0.0, 0.0, 1e30 if k == 100 else 1.0), (0.0, 0.1, 0.0)) for k in range(400)]
+    path = tmp_path / "a.insv"
+    path.write_bytes(write_clip(tmp_path / "clip.mp4").read_bytes() + trailer("Insta360 OneR", samples, 0))
+    recording = read_imu_telemetry(path)
+    assert len(recording.accel) == 399
+    assert recording.notes["missing_values"] == 1
+    assert np.abs(recording.accel).max() == pytest.approx(9.80665)

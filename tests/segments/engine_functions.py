@@ -1,6 +1,7 @@
 """Functions that worker processes of the engine tests import."""
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from primus.errors import Rejected, UserError
 
 
 def act(item: str) -> str | int:
-    """Do what the item says: `ok:x`, `reject`, `bug`, `mistake`, `segfault`, `exit`, `hang`, `slow:x`, `threads`, `unpicklable`."""
+    """Do what the item says: `ok:x`, `reject`, `bug`, `mistake`, `segfault`, `kill`, `memory`, `exit`, `hang`, `slow:x`, `threads`, `unpicklable`."""
     word, _, rest = item.partition(":")
     if word == "reject":
         raise Rejected("gap", "as asked")
@@ -21,6 +22,11 @@ def act(item: str) -> str | int:
         raise UserError("the person's mistake")
     if word == "segfault":
         os.kill(os.getpid(), signal.SIGSEGV)
+    if word == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if word == "memory":
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 32, resource.RLIM_INFINITY))
+        np.ones(1 << 40)
     if word == "exit":
         os._exit(3)
     if word == "hang":
