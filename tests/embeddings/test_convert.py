@@ -163,6 +163,10 @@ def test_incomplete_and_foreign_weights_are_refused(folder: Path, tmp_path: Path
     ("changes", "message"),
     [
         ({"model_type": "bert"}, "model_type is 'bert'"),
+        ({"vision_config": [1]}, "no mapping with vision_config"),
+        ({"vision_config": {"num_attention_heads": 0}}, "num_attention_heads is 0"),
+        ({"vision_config": {"image_size": 10**7}}, "image_size is 10000000"),
+        ({"vision_config": {"image_size": "../a"}}, "do not describe one CLIP model"),
         ({"text_config": {"hidden_act": "relu"}}, "hidden_act is 'relu'"),
         ({"vision_config": {"layer_norm_eps": 1e-6}}, "layer_norm_eps"),
     ],
