@@ -4,13 +4,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+from primus.cli import main
 from primus.inspection.optical import OpticalMotion, optical_motion
 from primus.io.vrs import read_imu_vrs
 from primus.simulate.config import CorpusConfig, Ego4DConfig, EgoExo4DConfig, RealWorldConfig
@@ -30,6 +33,29 @@ PARAMS = {
     "profiles": {"small": {"datasets": {"egoexo4d": {"reader": "egoexo4d", "root": "data/small/raw/egoexo4d", "purpose": ["pretrain", "probe"]}}}},
     "presets": {"ours": {}},
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and its exit status."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def primus(folder: Path, *arguments: str) -> Said:
+    """Run the `primus` command in `folder`, in this process: starting one for each mistake would take longer than all the rest."""
+    out, err = StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["primus", *arguments])
+        try:
+            main()
+            status = 0
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+    return Said(status, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="session")
