@@ -1,0 +1,111 @@
+"""How much of a probe's accuracy is kept when the tested windows are worse than the shots it was fitted on.
+
+The probe never sees a degraded window. Every condition is compared with the same segments as they were recorded, under the same shots, encoder
+and resampled participants, so `retention`, the ratio of the two accuracies, has a paired interval.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from primus.evaluation.episodes import Episode
+from primus.evaluation.fewshot import score_task
+from primus.evaluation.probes.probe import Probe
+from primus.evaluation.probes.standardise import Statistics
+from primus.evaluation.statistics import Estimate
+from primus.evaluation.tasks import Task
+from primus.seeds import generator
+
+MATCHED = "matched"
+"""The condition in which nothing is degraded."""
+
+SEPARATOR = "\x1f"
+
+
+def choose_tests(task: Task, most: int | None, seed: int) -> Task:
+    """The task with at most `most` test segments, as equal in number over the classes as they allow; a seeded draw, None keeps all."""
+    if most is None or len(task.test) <= most:
+        return task
+    rng = generator(seed, "robustness", task.dataset, task.fold)
+    of_class = {label: rng.permutation(np.flatnonzero(task.test["label"] == label)) for label in sorted(task.test["label"].unique())}
+    turns = sorted((place, label, int(row)) for label, rows in of_class.items() for place, row in enumerate(rows))
+    rows = np.sort([row for _, _, row in turns[:most]])
+    return replace(task, test=task.test.iloc[rows].reset_index(drop=True))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Features (n, D) of some rows (n,) of a task's test set under one condition."""
+
+    condition: str
+    rows: np.ndarray
+    features: np.ndarray
+
+
+def score_blocks(
+    task: Task,
+    pool_features: np.ndarray,
+    blocks: Sequence[Block],
+    *,
+    episodes: Sequence[Episode],
+    shots: int,
+    probe: Probe,
+    standardise: Statistics,
+) -> tuple[list[np.ndarray], bool]:
+    """Fit the probe on clean shots once, and predict every block.
+
+    Returns:
+        Per block, counts (E, U, C, C) of truth and prediction per episode and participant; and whether every class had its shots.
+    """
+    width = len(str(len(blocks)))
+    names = [f"{number:0{width}d}{SEPARATOR}" for number in range(len(blocks))]
+    test = pd.concat(
+        [task.test.iloc[block.rows].assign(group=name + task.test["group"].iloc[block.rows]) for name, block in zip(names, blocks, strict=True)],
+        ignore_index=True,
+    )
+    everyone = tuple(sorted(name + person for name in names for person in task.participants))
+    stacked = replace(task, test=test, participants=everyone)
+    features = np.concatenate([block.features for block in blocks])
+    (scored,) = score_task(stacked, pool_features, features, episodes=episodes, shots=(shots,), probe=probe, standardise=standardise)
+    apart = scored.confusion.reshape(len(episodes), len(blocks), len(task.participants), *scored.confusion.shape[2:])
+    return [apart[:, number] for number in range(len(blocks))], not any(scored.short)
+
+
+def next_rows(segments: pd.DataFrame, tolerance_s: float) -> dict[str, str]:
+    """segment_id -> the segment of the same take and label that begins where it ends (within `tolerance_s`); others are absent.
+
+    `segments` has columns segment_id, dataset, take_uid, start_s, end_s, label.
+    """
+    following: dict[str, str] = {}
+    for _, rows in segments.groupby(["dataset", "take_uid", "label"], sort=True):
+        starts = rows.sort_values("start_s")
+        begin, names = starts["start_s"].to_numpy(dtype=float), starts["segment_id"].to_numpy(dtype=str)
+        for name, end in zip(rows["segment_id"], rows["end_s"], strict=True):
+            place = int(np.searchsorted(begin, end - tolerance_s))
+            if place < len(begin) and begin[place] <= end + tolerance_s:
+                following[str(name)] = str(names[place])
+    return following
+
+
+def chains(ids: Sequence[str], following: dict[str, str], length: int) -> dict[int, list[str]]:
+    """Row number in `ids` -> `length` segment ids, each beginning where the one before ends; rows without enough of them are absent."""
+    found = {}
+    for row, first in enumerate(ids):
+        chain = [first]
+        while len(chain) < length and chain[-1] in following:
+            chain.append(following[chain[-1]])
+        if len(chain) == length:
+            found[row] = chain
+    return found
+
+
+def retention(shifted: Estimate, matched: Estimate) -> Estimate:
+    """shifted / matched, paired; 1 where there was nothing to lose. Both come from the same resampling."""
+
+    def ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.divide(a, b, out=np.ones_like(b), where=b > 0)
+
+    mean = ratio(np.array([shifted.mean]), np.array([matched.mean]))
+    return Estimate.of(float(mean[0]), ratio(shifted.draws, matched.draws))
