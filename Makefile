@@ -10,6 +10,7 @@ SHELL := /bin/bash
 PYTHON ?=
 TORCH_INDEX ?=
 COMMITS ?= 3
+FUZZ_CASES ?= $(or $(PRIMUS_FUZZ_CASES),30000)
 EXPERIMENT_COLUMNS := Experiment|^data$$|^(accuracy|gain)$$|^loss.lambda_(ss|mm|nn)$$
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
@@ -19,7 +20,7 @@ export PYTHONUNBUFFERED := 1
 $(VENV)/.ready: pyproject.toml constraints.txt .ci/setup
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" VENV="$(VENV)" .ci/setup
 
-.PHONY: help setup demo test lint experiments verify verify-tiny deps clean
+.PHONY: help setup demo test lint experiments verify verify-tiny fuzz deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +51,9 @@ verify: $(VENV)/.ready ## the long proofs (about an hour): gain over random, lin
 
 verify-tiny: $(VENV)/.ready ## the long proofs on the tiny corpus (minutes): what CI runs
 	@PRIMUS_VERIFY=tiny pytest -v -m verify tests/verify
+
+fuzz: $(VENV)/.ready ## 30 000 damaged inputs through all readers and loaders (FUZZ_CASES=50000 for more)
+	@python -m tests.fuzz.run --cases $(FUZZ_CASES) --json logs/fuzz.json
 
 deps: $(VENV)/.ready ## rewrite the code dependencies in dvc.yaml from the stages' imports
 	@python .ci/sync_deps.py --write
