@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from primus.models.products import product
 from primus.models.rows import COLUMNS, Relation, Rows, related
 
 SEARCH_CELLS = 16 * 2**20  # similarities held at once (64 MiB of float32)
@@ -101,7 +102,7 @@ class FeatureQueue:
         chunk = max(1, SEARCH_CELLS // self.filled)
         for start in range(0, len(queries), chunk):
             part = slice(start, start + chunk)
-            similarity = queries[part].detach().to(bank) @ bank.T  # (chunk, filled); a query's length does not change its order
+            similarity = product(queries[part].detach().to(bank), bank)  # (chunk, filled); a query's length does not change its order
             forbidden = related(exclude, rows[part], bank_rows)
             if forbidden is not None:
                 similarity.masked_fill_(forbidden, float("-inf"))

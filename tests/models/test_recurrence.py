@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from primus.models import products
 from primus.models.encoder import ImuEncoder
 from primus.models.recurrence import last_state
 
@@ -25,6 +26,43 @@ def test_equals_the_stock_operator(batch: int, steps: int, width: int, hidden: i
         results.append((state, *gradients))
     for stock, ours in zip(*results, strict=True):
         assert (stock - ours).abs().max() <= tolerance * max(1.0, stock.abs().max().item())
+
+
+@pytest.mark.parametrize("enabled", [True, False], ids=["onednn", "fallback"])
+def test_at_full_size_within_1e_5_of_the_stock_operator(enabled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    gru = torch.nn.GRU(32, 512, batch_first=True)
+    x, weight = torch.randn(48, 32, 32, requires_grad=True), torch.randn(48, 512)
+    stock = gru(x)[1][0]
+    expected = torch.autograd.grad((stock * weight).sum(), [x, *gru.parameters()])
+    if not enabled:
+        monkeypatch.setattr(products, "_PRESENT", False)
+    ours = last_state(x, *names(gru))
+    found = torch.autograd.grad((ours * weight).sum(), [x, *gru.parameters()])
+    assert (ours - stock).abs().max() <= 1e-5 * stock.abs().max()
+    for left, right in zip(found, expected, strict=True):
+        assert (left - right).abs().max() <= 1e-5 * right.abs().max()
+
+
+def test_same_bits_every_time() -> None:
+    torch.manual_seed(0)
+    gru, x = torch.nn.GRU(32, 512, batch_first=True), torch.randn(200, 32, 32)
+    runs = [torch.autograd.grad(last_state(x, *names(gru)).square().sum(), list(gru.parameters())) for _ in range(3)]
+    assert all(torch.equal(first, other) for run in runs[1:] for first, other in zip(runs[0], run, strict=True))
+
+
+def test_bfloat16_rounds_products_only() -> None:
+    torch.manual_seed(0)
+    gru = torch.nn.GRU(32, 256, batch_first=True)
+    x, weight = torch.randn(40, 32, 32, requires_grad=True), torch.randn(40, 256)
+    results = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            state = last_state(x, *names(gru))
+        results.append((state, *torch.autograd.grad((state * weight).sum(), [x, *gru.parameters()])))
+    for plain, narrow in zip(*results, strict=True):
+        assert narrow.dtype == torch.float32
+        assert 0 < (plain - narrow).norm() < 0.01 * plain.norm()
 
 
 def test_gradients_by_finite_differences() -> None:
