@@ -139,10 +139,11 @@ def _patterns() -> str:
 
 def _narration_row(take: InspectedTake, px: ToPixels, y: float) -> str:
     marks = [label(LEFT - 8, y + 12, "narrations", text_anchor="end", class_="tick")]
+    half = min(max(0.45 * (px(take.duration_s) - px(0.0)) / len(take.narrations), 1.2), 5.0)  # narrow where they stand close
     for narration in take.narrations:
         x = px(narration.time_s)
         words = element("title", escape(f"{narration.time_s:.3f} s: {narration.text}", quote=False))
-        outline = f"M{x - 5:.2f} {y:.2f} L{x + 5:.2f} {y:.2f} L{x:.2f} {y + 14:.2f} Z"
+        outline = f"M{x - half:.2f} {y:.2f} L{x + half:.2f} {y:.2f} L{x:.2f} {y + 14:.2f} Z"
         look = {"fill_opacity": 1 if narration.subject in ("C", None) else 0.1, "stroke": "currentColor"}
         marks.append(element("path", words, d=outline, fill="currentColor", class_="note", **look))
     return element("g", "".join(marks), class_=_css("narration")[0])

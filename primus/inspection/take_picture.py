@@ -4,6 +4,8 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from primus.artifacts import atomic_path
 from primus.inspection.takes import InspectedTake
 from primus.inspection.timeline import Strip, Timeline, timeline_of
@@ -86,9 +88,13 @@ def _draw(axes: Any, name: str | Strip, take: InspectedTake, line: Timeline) -> 
         axes.set_ylim(0, 1)
         for wearer, filling in ((True, "full"), (False, "none")):
             times = [item.time_s for item in take.narrations if (item.subject in ("C", None)) == wearer]
-            axes.plot(times, [0.2] * len(times), "v", color=_colour("imu2clip-video"), markersize=6, fillstyle=filling)
+            shape = "v" if len(take.narrations) <= 3 * LISTED else "|"
+            axes.plot(times, [0.2] * len(times), shape, color=_colour("imu2clip-video"), markersize=6, fillstyle=filling)
+        written = -np.inf
         for number, item in enumerate(take.narrations[:LISTED], 1):
-            axes.text(item.time_s, 0.45, str(number), fontsize=8, ha="center", clip_on=True)
+            if item.time_s - written > 0.015 * (line.end_s - line.start_s):  # numbers that would cover the one before are left out
+                axes.text(item.time_s, 0.45, str(number), fontsize=8, ha="center", clip_on=True)
+                written = item.time_s
         return
     spans = line.segments if name == "segments" else line.rejects
     for span in spans:
