@@ -36,7 +36,7 @@ of its shorter side a second: ten times a gyroscope's noise, and several times w
 _MEAN_RADIUS = 6**-0.5  # root mean square distance of a square's points from its middle, in sides: how far a turn moves them
 
 SURE_RATIO, SURE_Z, SURE_CORRELATION = 2.0, 8.0, 0.8
-"""What a peak must have to be believed. Among pairs of a video and the IMU of another take one or two in a hundred have all three."""
+"""What a peak must have to be believed. Of 432 pairs of a simulated video and the IMU of another take two had all three."""
 
 _GAP_S = 0.1
 
