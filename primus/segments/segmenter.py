@@ -28,6 +28,9 @@ POLICIES: tuple[Policy, ...] = ("narration", "tile", "labelled")
 FRAMES_SLACK = 2
 """A video may have this many frames more or less than its metadata give it: readers of the published takes differ by up to two."""
 
+LONGEST_TAKE_S = 31 * 86_400
+"""No take lasts longer: a duration or a stamp that says so is damage, and would ask for intervals without end."""
+
 VIDEO_SLACK_S = 0.2
 """A video may end this much before a segment does: published takes and their videos differ by a few frames."""
 
@@ -111,6 +114,8 @@ def segment_take(dataset: Dataset, files: FileSet, job: TakeJob, settings: Segme
     resampler = Resampler(read.recording, settings.rate_hz, settings.thresholds.gap_s)
     checks = SegmentChecks(read.recording, settings.thresholds)
     begin_s, end_s = _bounds(take, read, resampler, settings.slack_s)
+    if end_s - begin_s > LONGEST_TAKE_S:
+        raise Rejected("unreadable_metadata", f"it lasts {end_s - begin_s:.3g} s by its metadata or stamps; expected at most {LONGEST_TAKE_S} s")
     if end_s - begin_s < settings.window_s - 1e-9:
         raise Rejected("too_short", f"{end_s - begin_s:.3f} s for segments of {settings.window_s:g} s")
     grid = _grid(job, narrations, begin_s, end_s, settings)

@@ -67,6 +67,12 @@ def test_ends_move_by_the_slack_at_most() -> None:
     ]
 
 
+@pytest.mark.parametrize("duration_s", [3e300, 1e9])
+def test_a_take_of_impossible_length_is_refused_before_its_intervals_are_listed(duration_s: float) -> None:
+    with pytest.raises(Rejected, match="unreadable_metadata: it lasts"):
+        run(replace(TAKE, duration_s=duration_s), recorded(-0.3, 30.4), policy="tile")
+
+
 def test_a_gap_costs_the_segments_that_touch_it() -> None:
     whole = recorded(-0.3, 30.4)
     stamps = whole.recording.timestamps_ns
