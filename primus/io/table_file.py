@@ -17,7 +17,7 @@ from primus.errors import Rejected, UserError
 from primus.io.csv_columns import as_numbers, as_texts, read_csv_table
 from primus.io.imu_rows import recording_from_rows
 from primus.io.recording import NS_PER_UNIT, ImuRecording
-from primus.io.table_guess import Columns, guess_accel_unit, guess_columns, guess_gyro_unit, guess_time_unit, unit_in_name
+from primus.io.table_guess import Columns, guess_accel_unit, guess_columns, guess_gyro_unit, guess_time_unit, listed, unit_in_name
 from primus.io.units import ACCEL_UNITS, GYRO_UNITS, canonical_unit, factor
 
 COLUMN_KEYS = ("time", "accel", "gyro", "label", "participant")
@@ -86,7 +86,7 @@ def _needed(columns: Columns, names: Sequence[str], source: str) -> list[str]:
     needed = [columns.time, *columns.accel, *(columns.gyro or ()), *(name for name in (columns.label, columns.participant) if name)]
     missing = [name for name in needed if name not in names]
     if missing:
-        raise UserError(f"{source}: no column {', '.join(missing)}; it has {', '.join(names)}")
+        raise UserError(f"{source}: no column {listed(missing)}; it has {listed(names)}")
     return list(dict.fromkeys(needed))
 
 

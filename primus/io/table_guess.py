@@ -63,8 +63,14 @@ def guess_columns(names: Sequence[str], source: str, known: dict[str, Any] | Non
         given.setdefault(kind, _best(names, words, source, kind))
     for kind in ("time", "accel"):
         if not given[kind]:
-            raise UserError(f"{source}: which column is {kind}? state columns.{kind}; found {', '.join(names) or 'none'}")
+            raise UserError(f"{source}: which column is {kind}? state columns.{kind}; found {listed(names)}")
     return Columns(given["time"], tuple(given["accel"]), tuple(given["gyro"]) if given["gyro"] else None, given["label"], given["participant"])
+
+
+def listed(names: Sequence[str]) -> str:
+    """Column names for a message: the first dozen, shortened, without what is no printable text (they are a stranger's)."""
+    shown = ["".join(letter if letter.isprintable() else "?" for letter in name[:40]) for name in names[:12]]
+    return ", ".join(shown + (["..."] if len(names) > 12 else [])) or "none"
 
 
 def unit_in_name(name: str, time: bool = False) -> str | None:

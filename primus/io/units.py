@@ -59,7 +59,7 @@ def measurable(values: NDArray[np.floating], limit: float, source: str) -> NDArr
             raise Rejected(
                 "unreadable_imu", f"{source}: {what} in {beyond} of {len(values)} samples, more than any sensor measures; is the unit right?"
             )
-    return np.asarray(inside)
+    return np.asarray(inside, dtype=bool)
 
 
 def require_plausible_rotation(gyro: NDArray[np.floating], source: str) -> None:
