@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from primus.embeddings import jobs
 from primus.embeddings.clip import FrozenClip
 from primus.embeddings.demo_clip import demo_encoder
 from primus.embeddings.frames import FRAMES_PER_BATCH, FrameCache, VideoFrames, encode_video
-from primus.embeddings.jobs import EncoderChoice, TakeEmbeddings, TakeJob, embed_videos
+from primus.embeddings.jobs import EncoderChoice, TakeEmbeddings, TakeJob
+from primus.engine import map_takes
 from tests.embeddings.conftest import Clip
 
 LEVELS = [20 + 4 * (number % 50) for number in range(240)]  # 8 s at 30 fps; neighbouring frames differ by four
@@ -98,15 +100,15 @@ def job(path: Path, toy: FrozenClip, **changes: object) -> TakeJob:
 
 
 def embed_take(job: TakeJob) -> TakeEmbeddings:
-    """Through the whole of what the stage does with one job."""
-    (outcome,) = embed_videos([job], workers=1)
-    assert outcome.value is not None
-    return outcome.value
+    """What a worker of the stage does with one job, in this process, where the encoder is the toy."""
+    return jobs.embed_take(job)
 
 
 @pytest.fixture
 def shared(toy: FrozenClip, monkeypatch: pytest.MonkeyPatch) -> FrozenClip:
+    """The toy where an encoder is loaded by name, and this process, which counts its frames, in place of a worker."""
     monkeypatch.setattr("primus.embeddings.weights.shared_encoder", lambda *_: toy)
+    monkeypatch.setattr("primus.embeddings.jobs.map_takes", lambda function, items, *_: map_takes(function, items, workers=0))
     return toy
 
 
