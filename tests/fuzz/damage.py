@@ -3,6 +3,7 @@
 Everything is drawn from the generator given, so the n-th damaged input is the same in every run.
 """
 
+import copy
 import csv
 import io
 import json
@@ -312,14 +313,14 @@ def _hurt_value(content: Any, draw: Draw) -> Any:
         keys = sorted(value) if isinstance(value, dict) else range(len(value))
         parent, key = value, keys[int(draw.integers(len(keys)))]
         value = parent[key]
-    evil = _VALUES[draw.integers(len(_VALUES))]
+    evil = copy.deepcopy(_VALUES[draw.integers(len(_VALUES))])
     if parent is None or draw.random() < 0.02:
         return evil
     kind = draw.integers(6)
     if kind == 0:
         del parent[key]
     elif kind == 1 and isinstance(parent, list):
-        parent.append(value)
+        parent.append(copy.deepcopy(value))
     elif kind == 2:
         parent[key] = [value]
     elif kind == 3 and isinstance(parent, dict):
