@@ -10,16 +10,21 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ImuEncoder": "primus.models.encoder",
+    "InputContract": "primus.models.encoder",
+    "Stream": "primus.inference.live",
+    "preprocess": "primus.inference.samples",
     "load_released_checkpoint": "primus.models.weights",
     "ImuRecording": "primus.io.recording",
     "read_imu": "primus.io.imu_file",
 }
-__all__ = ["ImuEncoder", "ImuRecording", "__version__", "load_released_checkpoint", "read_imu"]
+__all__ = ["ImuEncoder", "ImuRecording", "InputContract", "Stream", "__version__", "load_released_checkpoint", "preprocess", "read_imu"]
 
 if TYPE_CHECKING:
+    from primus.inference.live import Stream
+    from primus.inference.samples import preprocess
     from primus.io.imu_file import read_imu
     from primus.io.recording import ImuRecording
-    from primus.models.encoder import ImuEncoder
+    from primus.models.encoder import ImuEncoder, InputContract
     from primus.models.weights import load_released_checkpoint
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from primus.commands import fetching, recordings, repository, weights
+from primus.commands import features, fetching, recordings, repository, weights
 from primus.errors import Rejected, UserError
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ def _version_option(
 app.command()(repository.doctor)
 app.command()(repository.mend)
 app.command()(recordings.inspect)
+app.command()(features.encode)
 app.command("extract-imu")(fetching.extract_imu)
 app.command("fetch-plan")(fetching.fetch_plan)
 app.command("import-checkpoint")(weights.import_checkpoint)

@@ -23,7 +23,7 @@ def primus(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 def test_help_names_every_command_and_loads_nothing_heavy() -> None:
     done = primus("--help")
     assert done.returncode == 0
-    for command in ("doctor", "mend", "inspect", "import-checkpoint", "convert-clip"):
+    for command in ("doctor", "mend", "inspect", "encode", "import-checkpoint", "convert-clip"):
         assert command in done.stdout
     code = "import primus.cli, sys; print([m for m in ('torch', 'pandas', 'open_clip', 'h5py') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

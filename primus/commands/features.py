@@ -1,0 +1,115 @@
+"""Commands that turn people's recordings into features."""
+
+import json
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from primus.commands.options import AsJson
+
+if TYPE_CHECKING:
+    from primus.inference.feature_file import EncodeReport
+    from primus.inference.sources import Source
+
+_LISTED = 20  # refused sources printed one by one; all are in the CSV
+
+
+def encode(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Recordings and folders of them: .csv, .parquet, .vrs, .mp4 and other action-camera files, .zip of those.")
+    ],
+    model: Annotated[str, typer.Option(help="Folder of a model (config.json, model.safetensors), or a Hugging Face id.")],
+    out: Annotated[Path, typer.Option(help="Parquet file to write: source, start_s, end_s, feature, projection.")],
+    hop: Annotated[float | None, typer.Option(help="Seconds from one window to the next; by default the window's length.")] = None,
+    stream: Annotated[str | None, typer.Option(help="Sensor of glasses: imu-right (the default) or imu-left.")] = None,
+    time_unit: Annotated[str | None, typer.Option(help="Of tables: s, ms, us or ns. By default told by name, or guessed and said.")] = None,
+    accel_unit: Annotated[str | None, typer.Option(help="Of tables: m/s^2, g or mg. By default told by name, or guessed and said.")] = None,
+    gyro_unit: Annotated[str | None, typer.Option(help="Of tables: rad/s or deg/s. By default told by name, or guessed and said.")] = None,
+    missing_gyro: Annotated[str, typer.Option(help="A recording without gyroscope: refuse, or zeros.")] = "refuse",
+    short: Annotated[
+        str, typer.Option(help="A recording shorter than a window: reflect (mirror it in time to fill one, and say so), or refuse.")
+    ] = "reflect",
+    batch: Annotated[int, typer.Option(help="Windows encoded at once.", min=1, max=65536)] = 128,
+    threads: Annotated[int | None, typer.Option(help="Batches at a time, one core each; by default every core.", min=1)] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    as_json: AsJson = False,
+) -> None:
+    """Encode recordings into one Parquet file of features. Interrupted, it continues when started again.
+
+    Times are seconds on each recording's own clock. What is refused is listed with its reason, and in OUT with the ending .rejects.csv.
+    """
+    import torch
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    from primus.errors import UserError
+    from primus.inference.contract import open_encoder
+    from primus.inference.feature_file import EncodeSettings, encode_paths
+    from primus.inference.policy import Policy
+    from primus.io.table_file import checked_units
+    from primus.stage import progress
+
+    if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
+        raise UserError(f"--device is {device}; expected cpu, or cuda where PyTorch sees a GPU")
+    units = {key: unit for key, unit in (("time", time_unit), ("accel", accel_unit), ("gyro", gyro_unit)) if unit is not None}
+    policy = Policy(hop, missing_gyro, short)  # type: ignore[arg-type]
+    settings = EncodeSettings(policy, stream, checked_units(units, "options"), batch)
+
+    def track(sources: Iterator["Source"], total: int) -> Iterator["Source"]:
+        return progress(sources, "encode", total, "source")
+
+    encoder = open_encoder(model).to(device)
+    logging.getLogger("primus.io.table_file").setLevel(logging.ERROR)  # guesses are summed up below instead of said for each file
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        report = encode_paths(paths, encoder, out, settings, threads or len(os.sched_getaffinity(0)), track)
+    _say(report, out)
+    if as_json:
+        print(json.dumps(_document(report, out), indent=1))
+
+
+def _say(report: "EncodeReport", out: Path) -> None:
+    """The report in words, on stderr."""
+    refused = report.refused_sources
+    for reject in refused[:_LISTED]:
+        print(f"refused {reject.take_uid}: {reject.reason}: {reject.detail}", file=sys.stderr)
+    if len(refused) > _LISTED:
+        print(f"... and {len(refused) - _LISTED} more, all in {out.with_suffix('.rejects.csv')}", file=sys.stderr)
+    windows = Counter(reject.reason for reject in report.rejects if reject.scope == "segment")
+    if windows:
+        print("refused windows: " + ", ".join(f"{reason} {count}" for reason, count in sorted(windows.items())), file=sys.stderr)
+    for line in _policies(report):
+        print(line, file=sys.stderr)
+    resumed = f", {report.resumed_windows} of them by an earlier run" if report.resumed_windows else ""
+    used = report.sources - len({reject.take_uid for reject in refused})
+    print(f"{report.windows} windows of {used} of {report.sources} sources{resumed}, in {report.seconds:.1f} s: {out}", file=sys.stderr)
+
+
+def _policies(report: "EncodeReport") -> list[str]:
+    """What was assumed or filled in, with the number of sources; contradictory guesses are pointed out."""
+    from primus.inference.recording_windows import policy_words
+
+    lines = [f"{words} ({count} of {report.sources} sources)" for note, count in report.notes.items() for words in policy_words({note: count})]
+    for key in ("time", "accel", "gyro"):
+        units = [note for note in report.notes if note.startswith(f"guessed_{key}_")]
+        if len(units) > 1:
+            lines.append(f"warning: {key} was guessed in different units in different sources; state --{key}-unit")
+    return lines
+
+
+def _document(report: "EncodeReport", out: Path) -> dict[str, object]:
+    return {
+        "out": str(out),
+        "sources": report.sources,
+        "windows": report.windows,
+        "resumed_windows": report.resumed_windows,
+        "refused_sources": [{"source": r.take_uid, "reason": r.reason, "detail": r.detail} for r in report.refused_sources],
+        "refused_windows": dict(sorted(Counter(r.reason for r in report.rejects if r.scope == "segment").items())),
+        "notes": dict(report.notes),
+        "seconds": round(report.seconds, 3),
+    }
