@@ -37,7 +37,7 @@ class Comparable:
     def multimodal(self) -> "Comparable":
         """Those whose multimodal projection was trained; of the others the projection means nothing."""
         trained = {method: found for method, found in self.encoders.items() if all(encoder.representation == "multimodal" for encoder in found)}
-        untrained = dict.fromkeys(self.encoders.keys() - trained.keys(), "its multimodal projection is not trained")
+        untrained = {method: "its multimodal projection is not trained" for method in self.encoders if method not in trained}
         return Comparable(trained, self.skipped | untrained)
 
     def frozen(self) -> "Comparable":

@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
+from primus.evaluation.episodes import TOUCH_S
 from primus.evaluation.statistics import Estimate, Resampling
+from primus.seeds import generator
 
 TOLERANCE = 1e-9
 """Cosines closer than this are equal: the last bits of a product depend on how many rows are multiplied at once."""
@@ -49,6 +52,22 @@ class FirstCorrect:
         found["median_rank"] = self.ahead + (self.tied_wrong + self.tied_correct + 1) / (self.tied_correct + 1)
         found["mrr"] = ((left[:-1] - left[1:]) / places).sum(axis=0)
         return found
+
+
+def choose_gallery(segments: pd.DataFrame, most: int, seed: int, *names: str | int) -> np.ndarray:
+    """Row numbers of at most `most` segments of which no two of a take overlap: the earliest-ending ones, in a seeded order.
+
+    `segments` has columns dataset, take_uid, start_s, end_s, segment_id; the order of its rows does not matter.
+    """
+    kept: list[int] = []
+    free_from: dict[tuple[str, str], float] = {}
+    table = segments.reset_index(drop=True).sort_values(["end_s", "segment_id"])
+    for row, dataset, take, start, end in table[["dataset", "take_uid", "start_s", "end_s"]].itertuples(name=None):
+        if start >= free_from.get((dataset, take), -np.inf) - TOUCH_S:
+            free_from[dataset, take] = end
+            kept.append(row)
+    ordered = sorted(kept, key=lambda row: str(segments["segment_id"].iloc[row]))
+    return generator(seed, "gallery", *names).permutation(np.array(ordered, dtype=np.int64))[:most]
 
 
 def same(codes: np.ndarray, other: np.ndarray | None = None) -> np.ndarray:

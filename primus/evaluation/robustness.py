@@ -4,22 +4,29 @@ The probe never sees a degraded window. Every condition is compared with the sam
 and resampled participants, so `retention`, the ratio of the two accuracies, has a paired interval.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from primus.evaluation.degrade import Degradation, seen_for
 from primus.evaluation.episodes import Episode
+from primus.evaluation.features import encode_batches
 from primus.evaluation.fewshot import score_task
 from primus.evaluation.probes.probe import Probe
 from primus.evaluation.probes.standardise import Statistics
 from primus.evaluation.statistics import Estimate
 from primus.evaluation.tasks import Task
+from primus.keyed_arrays import KeyedArrays
+from primus.models.encoder import ImuEncoder
 from primus.seeds import generator
 
 MATCHED = "matched"
 """The condition in which nothing is degraded."""
+
+SAME_ROWS = f"{MATCHED} on the rows of "
+"""Before a condition's name: its segments as they were recorded, where it does not cover the whole test set."""
 
 SEPARATOR = "\x1f"
 
@@ -36,12 +43,75 @@ def choose_tests(task: Task, most: int | None, seed: int) -> Task:
 
 
 @dataclass(frozen=True)
+class Shifted:
+    """The windows (n, 6, T) float32 of some rows (n,) of a task's test set under the condition `label`."""
+
+    label: str
+    rows: np.ndarray
+    windows: np.ndarray
+
+
+def degraded_tests(
+    task: Task, imu: KeyedArrays, following: Mapping[str, str], conditions: Sequence[Degradation], seed: int
+) -> tuple[list[Shifted], dict[str, str]]:
+    """The task's test windows under every condition that these segments allow, and label -> why they do not allow it for the others.
+
+    `imu` has the array "imu" and the attributes rate_hz and window_s; `following` is what `next_rows` says.
+    """
+    rate_hz, window_s = float(imu.attrs["rate_hz"]), float(imu.attrs["window_s"])
+    windows, ids = imu.memmap("imu"), task.test["segment_id"].tolist()
+    clean, everything = windows[imu.positions(ids)], np.arange(len(ids))
+    found, refused = [], {}
+    for condition in conditions:
+        severity, label = condition.severity or 0.0, condition.label
+        if condition.name == "rate" and severity >= rate_hz:
+            refused[label] = f"the segments have {rate_hz:g} Hz"
+        elif condition.name != "window":
+            rng = generator(seed, "degrade", task.dataset, task.fold, label)
+            found.append(Shifted(label, everything, condition.apply(clean, rate_hz, rng)))
+        elif severity <= window_s:
+            found.append(Shifted(label, everything, seen_for(clean, round(severity * rate_hz), clean.shape[2])))
+        elif chained := chains(ids, following, int(np.ceil(severity / window_s - 1e-9))):
+            joined = np.stack([np.concatenate(windows[imu.positions(chain)], axis=1) for chain in chained.values()])
+            found.append(Shifted(label, np.array(list(chained)), joined[:, :, : round(severity * rate_hz)]))
+        else:
+            refused[label] = f"no test segment of {window_s:g} s is followed by others of its take and class without a gap"
+    return found, refused
+
+
+def encode_tests(encoder: ImuEncoder, tests: Sequence[Shifted], representation: str, threads: int) -> list[np.ndarray]:
+    """Features (n, D) float32 of every condition; windows of one length are encoded together, in full batches."""
+    features: dict[int, np.ndarray] = {}
+    for samples in sorted({test.windows.shape[2] for test in tests}):
+        alike = [number for number, test in enumerate(tests) if test.windows.shape[2] == samples]
+        stacked = np.concatenate([tests[number].windows for number in alike])
+        encoded = np.concatenate([batch[representation] for batch in encode_batches(encoder, _rows_of(stacked), len(stacked), threads)])
+        ends = np.cumsum([len(tests[number].rows) for number in alike])
+        features |= dict(zip(alike, np.split(encoded, ends[:-1]), strict=True))
+    return [features[number] for number in range(len(tests))]
+
+
+def _rows_of(stacked: np.ndarray) -> Callable[[int, int], np.ndarray]:
+    return lambda start, stop: stacked[start:stop]
+
+
+@dataclass(frozen=True)
 class Block:
     """Features (n, D) of some rows (n,) of a task's test set under one condition."""
 
     condition: str
     rows: np.ndarray
     features: np.ndarray
+
+
+def blocks_of(clean: np.ndarray, tests: Sequence[Shifted], features: Sequence[np.ndarray]) -> list[Block]:
+    """What the probe is tested on: the clean features (T, D), every condition, and the clean ones of conditions that not every segment allows."""
+    blocks = [Block(MATCHED, np.arange(len(clean)), clean)]
+    for test, found in zip(tests, features, strict=True):
+        blocks.append(Block(test.label, test.rows, found))
+        if len(test.rows) < len(clean):
+            blocks.append(Block(SAME_ROWS + test.label, test.rows, clean[test.rows]))
+    return blocks
 
 
 def score_blocks(
@@ -89,7 +159,7 @@ def next_rows(segments: pd.DataFrame, tolerance_s: float) -> dict[str, str]:
     return following
 
 
-def chains(ids: Sequence[str], following: dict[str, str], length: int) -> dict[int, list[str]]:
+def chains(ids: Sequence[str], following: Mapping[str, str], length: int) -> dict[int, list[str]]:
     """Row number in `ids` -> `length` segment ids, each beginning where the one before ends; rows without enough of them are absent."""
     found = {}
     for row, first in enumerate(ids):

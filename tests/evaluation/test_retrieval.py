@@ -4,11 +4,24 @@ from itertools import permutations
 from math import comb
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from primus.evaluation.retrieval import METRICS, RECALL_AT, FirstCorrect, by_chance, codes_of, estimate, first_correct, same, summary, weighted_median
+from primus.evaluation.retrieval import (
+    METRICS,
+    RECALL_AT,
+    FirstCorrect,
+    by_chance,
+    choose_gallery,
+    codes_of,
+    estimate,
+    first_correct,
+    same,
+    summary,
+    weighted_median,
+)
 from primus.evaluation.statistics import Resampling
 
 
@@ -106,3 +119,21 @@ def test_intervals_resample_people_and_hold_the_estimate() -> None:
         assert found[name].mean == pytest.approx(value)
         assert found[name].lo <= value <= found[name].hi
         assert found[name].lo < found[name].hi
+
+
+def test_a_gallery_holds_no_overlapping_segments_of_a_take_and_is_a_seeded_draw() -> None:
+    rng = np.random.default_rng(0)
+    starts = np.sort(rng.uniform(0, 60, (3, 30)), axis=1)
+    table = pd.DataFrame(
+        [(f"t{take}_{place}", "d", f"t{take}", start, start + 5) for take in range(3) for place, start in enumerate(starts[take])],
+        columns=["segment_id", "dataset", "take_uid", "start_s", "end_s"],
+    )
+    rows = choose_gallery(table, 1000, 0, 0)
+    for _, chosen in table.iloc[rows].sort_values("start_s").groupby("take_uid"):
+        assert (chosen["start_s"].to_numpy()[1:] >= chosen["end_s"].to_numpy()[:-1]).all()
+        assert len(chosen) >= 8, "60 s hold twelve segments of 5 s at best"
+    shuffled = table.sample(frac=1, random_state=1)
+    few = table.iloc[choose_gallery(table, 7, 0, 0)]["segment_id"].tolist()
+    assert few == shuffled.iloc[choose_gallery(shuffled, 7, 0, 0)]["segment_id"].tolist()
+    assert few == table.iloc[rows]["segment_id"].tolist()[:7]
+    assert few != table.iloc[choose_gallery(table, 7, 1, 0)]["segment_id"].tolist()

@@ -60,10 +60,9 @@ def test_the_tested_part_is_even_over_classes_seeded_and_sorted(corpus: Corpus) 
 
 
 def test_only_segments_of_one_take_and_class_without_a_gap_are_joined() -> None:
-    rows = [
-        ("a0", "A", 0.0, "x"), ("a1", "A", 5.0, "x"), ("a2", "A", 10.0, "x"), ("a3", "A", 15.004, "x"), ("a4", "A", 20.5, "x"), ("a5", "A", 25.5, "y"),
-        ("b0", "B", 0.0, "x"), ("b1", "B", 4.0, "x"),
-    ]  # fmt: skip
+    of_a = [("a0", 0.0, "x"), ("a1", 5.0, "x"), ("a2", 10.0, "x"), ("a3", 15.004, "x"), ("a4", 20.5, "x"), ("a5", 25.5, "y")]
+    of_b = [("b0", 0.0, "x"), ("b1", 4.0, "x")]
+    rows = [(name, take, start, label) for take, of_take in (("A", of_a), ("B", of_b)) for name, start, label in of_take]
     table = pd.DataFrame(rows, columns=["segment_id", "take_uid", "start_s", "label"]).assign(dataset="d")
     following = next_rows(table.assign(end_s=table["start_s"] + 5), 0.01)
     assert following == {"a0": "a1", "a1": "a2", "a2": "a3"}
