@@ -21,7 +21,7 @@ T = TypeVar("T")
 PARAMS = "params.yaml"
 
 IN_PROFILE = ("corpus", "datasets", "simulate", "segment", "embed", "pretrain", "fewshot", "report")
-IN_PRESET = ("segment", "embed", "pretrain", "loss")
+IN_PRESET = ("segment", "embed", "pretrain", "loss", "fewshot")
 _DEEPEST, _MOST = 50, 100_000
 AT_TOP = ("data", "preset", "compute", "methods", "baselines", "loss", "presets", "profiles", *IN_PROFILE[2:])
 """The sections there are, and which of them a profile or a preset may fill: dvc.yaml lists exactly these as parameters of the stages."""

@@ -1,136 +1,103 @@
-"""Few-shot probes over data sets, methods, representations, folds, pretraining seeds, episodes and numbers of shots.
+"""Few labels: heads over data sets, methods, representations, folds, pretraining seeds, episodes and numbers of shots.
 
-Writes data/<profile>/fewshot/{rows,predictions,scores,differences}.parquet, metrics/fewshot.json and metrics/plots/fewshot.csv.
+Writes data/<profile>/fewshot/*.parquet, metrics/fewshot.json and metrics/plots/{fewshot,fewshot_heads}.csv.
 """
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 import typer
 
 from primus.artifacts import atomic_folder, read_table, write_csv, write_json, write_table
 from primus.errors import UserError
-from primus.evaluation.episodes import Episode, ShotsUnit, draw_episodes
-from primus.evaluation.fewshot import Scored, score_task
-from primus.evaluation.probes.choose import ProbeName, choose_probe
-from primus.evaluation.probes.probe import Probe
-from primus.evaluation.probes.standardise import Statistics
-from primus.evaluation.statistics import Estimate
-from primus.evaluation.tables import Complete, Curves, area, completeness, difference_table, estimate_curves, fit_rows, prediction_counts, score_table
+from primus.evaluation.calibration import CALIBRATION
+from primus.evaluation.fewshot import Scored
+from primus.evaluation.metrics import METRICS
+from primus.evaluation.paired import comparison_table
+from primus.evaluation.protocols import apply_protocol, shared_people
+from primus.evaluation.scalars import with_bounds
+from primus.evaluation.settings import FewShotParams
+from primus.evaluation.site_table import site_metrics, site_table
+from primus.evaluation.sites import leave_site_out, site_tasks
+from primus.evaluation.sweep import Fit, Source, Sweep, plan_checks, plan_fits
+from primus.evaluation.tables import (
+    Complete,
+    Curves,
+    Probed,
+    area,
+    area_tables,
+    calibration_sums,
+    completeness,
+    difference_table,
+    estimate_curves,
+    fit_rows,
+    prediction_counts,
+    score_table,
+)
 from primus.evaluation.tasks import Task, build_tasks
 from primus.keyed_arrays import KeyedArrays
 from primus.params import Compute, load, load_value, profile_name
-from primus.stage import StageLog, progress, stage
+from primus.provenance import file_identity
+from primus.stage import StageLog, stage
+from primus.work_cache import WorkCache
 
 
-@dataclass(frozen=True)
-class FewShotParams:
-    """Section `fewshot` of params.yaml.
-
-    Attributes:
-        shots: labelled shots per class, increasing.
-        shots_unit: what one shot is (segment | nonoverlapping | take).
-        episodes: independent draws of shots.
-        probe: classifier on the frozen features (logistic | knn | prototype).
-        c: inverse penalty of the logistic probe, as in scikit-learn.
-        neighbours: of the knn probe.
-        standardise: rows that mean and deviation come from (pool | shots | none).
-        bootstrap: replicates of the intervals.
-        seed: of the draws of shots and of the bootstrap.
-    """
-
-    shots: tuple[int, ...]
-    shots_unit: ShotsUnit
-    episodes: int
-    probe: ProbeName
-    c: float
-    neighbours: int
-    standardise: Statistics
-    bootstrap: int
-    seed: int
-
-    def __post_init__(self) -> None:
-        if not self.shots or min(self.shots) < 1 or list(self.shots) != sorted(set(self.shots)):
-            raise ValueError(f"fewshot.shots must be increasing whole numbers >= 1, found {list(self.shots)}")
-        for name in ("episodes", "neighbours", "bootstrap"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"fewshot.{name} must be >= 1, found {getattr(self, name)}")
-        if self.c <= 0:
-            raise ValueError(f"fewshot.c must be > 0, found {self.c}")
-
-
-def feature_files(folder: Path) -> list[KeyedArrays]:
-    """The method's feature files; none where the method was skipped."""
+def sources_of(root: Path, method: str, params: FewShotParams) -> list[Source]:
+    """The method's encoders with their features; none where the method was skipped."""
+    folder = root / "features" / method
     if not folder.is_dir():
         raise UserError(f"{folder} does not exist; run `dvc repro features`")
     if (folder / "skipped.json").exists():
         return []
-    files = [KeyedArrays(path) for path in sorted(folder.glob("*.h5"))]
-    if not files:
+    sources = []
+    for path in sorted(folder.glob("*.h5")):
+        file, model = KeyedArrays(path), root / "models" / method / path.stem
+        attrs = file.attrs
+        representation, heads = str(attrs["representation"]), params.heads(str(attrs.get("probe", "")))
+        where = (method, int(attrs["seed"]), int(attrs["fold"]))
+        trained = model if (model / "model.safetensors").exists() else None
+        text_trained = bool(attrs.get("text_trained", False))
+        sources.append(Source(*where, file, file_identity(path, "features"), representation, heads, trained, text_trained))
+    if not sources:
         raise UserError(f"{folder} holds neither features nor skipped.json; run `dvc repro -f features`")
-    return files
+    return sources
 
 
-@dataclass(frozen=True)
-class Job:
-    """One representation of one encoder on one task; its features are read when its turn comes."""
-
-    task: Task
-    episodes: list[Episode]
-    method: str
-    representation: str
-    file: KeyedArrays
-
-    def run(self, probe: Probe, params: FewShotParams) -> list[Scored]:
-        """Fit and score all episodes and sizes."""
-        pool, test = (self.file.rows(self.representation, table["segment_id"].tolist()) for table in (self.task.pool, self.task.test))
-        try:
-            return score_task(self.task, pool, test, episodes=self.episodes, shots=params.shots, probe=probe, standardise=params.standardise)
-        except ArithmeticError as error:
-            raise UserError(f"{self.method} on {self.task.dataset}: {error}; lower fewshot.c") from None
+def described(fits: Sequence[Fit], scored: Sequence[Scored]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Rows, prediction counts and calibration sums of fits, in their order."""
+    tables: tuple[list[pd.DataFrame], ...] = ([], [], [])
+    for fit, result in zip(fits, scored, strict=True):
+        identity = (fit.task, fit.source.method, fit.representation, fit.head, fit.source.seed, result)
+        for table, made in zip(tables, (fit_rows(*identity), prediction_counts(*identity), calibration_sums(*identity)), strict=True):
+            table.append(made)
+    rows, counts, calibration = (pd.concat(table, ignore_index=True) for table in tables)
+    return rows, counts, calibration
 
 
-def jobs_of(task: Task, files: Mapping[str, list[KeyedArrays]], params: FewShotParams) -> Iterator[Job]:
-    """Every encoder of the task's fold, in its own representation and in `feature`; all of them get the same episodes."""
-    episodes = draw_episodes(
-        task.pool, unit=params.shots_unit, episodes=params.episodes, most=max(params.shots), seed=params.seed, names=(task.dataset, task.fold)
-    )
-    for method, of_method in files.items():
-        for file in of_method:
-            if file.attrs["fold"] == task.fold:
-                for representation in dict.fromkeys((str(file.attrs["representation"]), "feature")):
-                    yield Job(task, episodes, method, representation, file)
+def run(sweep: Sweep, fits: Sequence[Fit], description: str, threads: int, log: StageLog) -> list[Scored]:
+    """Score fits: probes first, then those that train an encoder, which take far longer each; in the order of `fits`."""
+    found: dict[int, Scored] = {}
+    for name, training in ((description, False), (f"{description}, fine-tuning", True)):
+        chosen = [number for number, fit in enumerate(fits) if (fit.head == "finetune") == training]
+        if chosen:
+            found |= zip(chosen, sweep.run([fits[number] for number in chosen], name, threads), strict=True)
+            log.event("fitted", what=name, fits=len(chosen))
+    return [found[number] for number in range(len(fits))]
 
 
-def sweep(
-    tasks: list[Task], files: Mapping[str, list[KeyedArrays]], params: FewShotParams, threads: int, log: StageLog
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every fit of the sweep: (rows, prediction counts), in a fixed order.
-
-    Jobs run side by side, each on one thread: its matrices are too small to share, and so no result depends on the number of threads.
-    """
-    probe = choose_probe(params.probe, c=params.c, neighbours=params.neighbours)
-    torch.set_num_threads(1)
-    rows, counts = [], []
-    with ThreadPoolExecutor(threads) as executor:
-        for task in tasks:
-            jobs = list(jobs_of(task, files, params))
-            done = executor.map(lambda job: job.run(probe, params), jobs)
-            for job, scored in zip(jobs, progress(done, f"few-shot {task.dataset}, fold {task.fold}", len(jobs), unit="encoder"), strict=True):
-                identity = (task, job.method, job.representation, int(job.file.attrs["seed"]))
-                rows += [fit_rows(*identity, size) for size in scored]
-                counts += [prediction_counts(*identity, size) for size in scored]
-            log.event("probed", dataset=task.dataset, fold=task.fold)
-    return pd.concat(rows, ignore_index=True), pd.concat(counts, ignore_index=True)
+def point(found: Mapping[str, Any], complete: bool) -> dict[str, float]:
+    """Scores of one curve at one number of shots: with bounds, calibration without."""
+    scores: dict[str, float] = {"complete": int(complete)}
+    for name in METRICS:
+        scores |= with_bounds(name, found[name])
+    return scores | {name: found[name].mean for base in CALIBRATION for name in (base, f"{base}_scaled") if name in found}
 
 
-def metrics(tasks: list[Task], curves: Curves, probed: Mapping[str, str], complete: Complete) -> dict[str, Any]:
-    """Nested scalars: dataset -> method -> k<shots> -> score, for the representation each method is probed on."""
+def metrics(tasks: list[Task], curves: Curves, probed: Probed, complete: Complete) -> dict[str, Any]:
+    """Nested scalars: dataset -> method -> k<shots> -> score, for the curve each method is judged by; other heads below `heads`."""
     found: dict[str, Any] = {}
     for dataset in sorted({task.dataset for task in tasks}):
         mine = [task for task in tasks if task.dataset == dataset]
@@ -140,52 +107,89 @@ def metrics(tasks: list[Task], curves: Curves, probed: Mapping[str, str], comple
             "test_segments": sum(len(task.test) for task in mine),
             "folds": len(mine),
         }
-        for method, representation in probed.items():
-            points = curves[dataset, method, representation]
-            scores: dict[str, Any] = {}
-            for shots, point in sorted(points.items()):
-                scores[f"k{shots}"] = {"complete": int(complete[dataset, method, representation, shots])}
-                for name, found_at in point.items():
-                    scores[f"k{shots}"] |= with_bounds(name, found_at)
-            whole = area(points, [shots for shots in points if complete[dataset, method, representation, shots]])
-            found[dataset][method] = scores | (with_bounds("area_under_curve", whole) if whole else {})
+        for method, (representation, head) in probed.items():
+            curve = (dataset, method, representation, head)
+            points = curves[curve]
+            scores: dict[str, Any] = {f"k{shots}": point(at, complete[*curve, shots]) for shots, at in sorted(points.items())}
+            whole = area(points, [shots for shots in points if complete[*curve, shots]])
+            scores |= with_bounds("area_under_curve", whole) if whole else {}
+            others = {key[3]: at for key, at in curves.items() if key[:3] == curve[:3] and key[3] != head}
+            if others:
+                chosen = ("accuracy", "macro_f1")
+                scores["heads"] = {
+                    name: {f"k{shots}": {metric: value[metric].mean for metric in chosen} for shots, value in sorted(at.items())}
+                    for name, at in sorted(others.items())
+                }
+            found[dataset][method] = scores
     return found
 
 
-def with_bounds(name: str, value: Estimate) -> dict[str, float]:
-    """A mean and its bounds as siblings `name`, `name_lo`, `name_hi`."""
-    return {name: value.mean, f"{name}_lo": value.lo, f"{name}_hi": value.hi}
+def site_checks(
+    tasks: list[Task], segments: pd.DataFrame, splits: pd.DataFrame, sources: Sequence[Source], sweep: Sweep, threads: int, log: StageLog
+) -> pd.DataFrame:
+    """What the site gives away, for every data set whose sites are known (see `primus.evaluation.sites`)."""
+    asked = list(site_tasks(tasks, segments, splits))
+    sweep = replace(sweep, params=replace(sweep.params, calibrate=False))
+    counts: dict[str, pd.DataFrame] = {}
+    for check in ("leave_site_out", "site_probe"):
+        fits = list(plan_checks([task for name, task in asked if name == check], sources, sweep.params))
+        if fits:
+            _, counts[check], _ = described(fits, run(sweep, fits, f"few-shot, {check.replace('_', ' ')}", threads, log))
+    return site_table(tasks, segments, counts, sweep.params)
 
 
+@stage("fewshot")
 def main() -> None:
-    """Fit and score every probe."""
-    params = load(FewShotParams, "fewshot")
+    """Fit and score every head."""
+    params, threads = load(FewShotParams, "fewshot"), load(Compute, "compute").threads
     root, log = Path("data") / profile_name(), StageLog("fewshot")
-    splits = read_table(root / "segments" / "splits.parquet")
-    tasks = build_tasks(read_table(root / "segments" / "segments.parquet"), splits)
-    files = {method: feature_files(root / "features" / method) for method in load_value("methods")}
+    recorded = read_table(root / "segments" / "segments.parquet")
+    segments, splits = apply_protocol(params.protocol, recorded, read_table(root / "segments" / "splits.parquet"), params.seed)
+    tasks = build_tasks(segments, splits)
+    if params.protocol == "leave_site_out":
+        by_site = {dataset: leave_site_out(segments, splits, dataset) for dataset in {task.dataset for task in tasks}}
+        tasks = [part for task in tasks for part in (by_site[task.dataset] if task.fold == tasks[0].fold else []) or [task]]
+    found = {method: sources_of(root, method, params) for method in load_value("methods")}
     folds = {task.fold for task in tasks}
     # A method that pretraining could not serve in every fold would be compared on fewer people than the others.
-    lacking = {method: sorted(folds - {int(file.attrs["fold"]) for file in of_method}) for method, of_method in files.items()}
+    lacking = {method: sorted(folds - {source.fold for source in of_method}) for method, of_method in found.items()}
     skipped = [method for method, absent in lacking.items() if absent]
-    files = {method: of_method for method, of_method in files.items() if method not in skipped}
-    if not files:
+    sources = [source for method, of_method in found.items() if method not in skipped for source in of_method]
+    if not sources:
         raise UserError("every method was skipped: there is nothing to probe; see the metrics of the pretrain stages")
-    probed = {method: str(of_method[0].attrs["representation"]) for method, of_method in files.items()}
+    probed = {source.method: (source.representation, source.heads[0]) for source in sources}
 
-    rows, counts = sweep(tasks, files, params, load(Compute, "compute").threads, log)
+    with KeyedArrays(root / "segments" / "imu.h5") as imu:
+        sweep = Sweep(params, imu, file_identity(imu.path, "imu"), WorkCache("fewshot"))
+        fits = list(plan_fits(tasks, sources, params))
+        rows, counts, calibration = described(fits, run(sweep, fits, "few-shot", threads, log))
+        sites = site_checks(tasks, segments, splits, sources, sweep, threads, log) if params.site_shots else None
     complete = completeness(rows)
-    curves = estimate_curves(counts, replicates=params.bootstrap, seed=params.seed)
+    curves = estimate_curves(counts, replicates=params.bootstrap, seed=params.seed, calibration=calibration)
     scores = score_table(curves, complete, probed)
+    areas, area_differences = area_tables(curves, complete, probed)
+    tables = {
+        "rows": rows,
+        "predictions": counts,
+        "calibration": calibration,
+        "scores": scores,
+        "differences": difference_table(curves, probed),
+        "areas": areas,
+        "area_differences": area_differences,
+        "tests": comparison_table(counts, curves, probed, params.margin),
+    } | ({} if sites is None else {"sites": sites})
     with atomic_folder(root / "fewshot") as out:
-        write_table(out / "rows.parquet", rows)
-        write_table(out / "predictions.parquet", counts)
-        write_table(out / "scores.parquet", scores)
-        write_table(out / "differences.parquet", difference_table(curves, probed))
-    summary = metrics(tasks, curves, probed, complete) | {"skipped": dict.fromkeys(skipped, 1)}
-    write_json("metrics/fewshot.json", summary)
-    own = scores[scores["probed"]].drop(columns="probed")
-    write_csv("metrics/plots/fewshot.csv", own.assign(complete=own["complete"].astype(int)))
+        for name, table in tables.items():
+            write_table(out / f"{name}.parquet", table)
+    summary = metrics(tasks, curves, probed, complete)
+    for dataset, of_dataset in summary.items():
+        of_dataset |= {"sites": found_there} if sites is not None and (found_there := site_metrics(sites, dataset)) else {}
+        of_dataset |= {"shared_participants": shared} if (shared := shared_people(recorded, splits, dataset)) else {}
+    write_json("metrics/fewshot.json", summary | {"protocol": params.protocol, "skipped": dict.fromkeys(skipped, 1)})
+    representation = scores["method"].map({method: chosen for method, (chosen, _) in probed.items()})
+    for name, chosen in (("fewshot", scores["probed"]), ("fewshot_heads", scores["representation"] == representation)):
+        own = scores[chosen].drop(columns="probed")
+        write_csv(f"metrics/plots/{name}.csv", own.assign(complete=own["complete"].astype(int)))
     for method in skipped:
         absent = ", ".join(map(str, lacking[method]))
         print(f"{method}: skipped, no encoder for fold {absent} of {len(folds)}; metrics/pretrain/{method}.json says why")
@@ -194,4 +198,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    typer.run(stage("fewshot")(main))
+    typer.run(main)

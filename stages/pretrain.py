@@ -11,12 +11,14 @@ import typer
 
 from primus.artifacts import atomic_folder, read_table, write_csv, write_json
 from primus.errors import UserError
+from primus.keyed_arrays import KeyedArrays
 from primus.models.encoder import InputContract
 from primus.params import Compute, load, load_value, profile_name
 from primus.provenance import file_identity
 from primus.stage import StageLog, stage
 from primus.training.distributed import World, launch, launched
 from primus.training.distributed import world as distributed_world
+from primus.training.given import model_name, write_released, write_statistics
 from primus.training.loop import StepReport
 from primus.training.method import MethodSettings
 from primus.training.resident import load_segments, split_rows
@@ -92,7 +94,7 @@ def pretrain(name: str, world: World, device: torch.device, settings: PretrainSe
     runs: dict[str, Run] = {}
     for fold in served:
         for seed in settings.seeds:
-            label = f"seed{seed}" + (f"-fold{fold}" if len(folds) > 1 else "")
+            label = model_name(seed, fold, len(folds))
             reporter = Reporter(f"{name} {label}", log) if world.rank == 0 else None
             runs[label] = pretraining.run(seed, fold, rows[fold], reporter, world, device)
     if world.rank > 0:
@@ -109,10 +111,29 @@ def pretrain(name: str, world: World, device: torch.device, settings: PretrainSe
     write_csv(f"metrics/plots/pretrain_{name}.csv", plot_rows(list(runs.values())))
 
 
+def give(name: str, method: MethodSettings) -> None:
+    """The outputs of a method in which nothing is trained."""
+    segments, folder = Path("data") / profile_name() / "segments", Path("data") / profile_name() / "models" / name
+    folds = sorted(read_table(segments / "splits.parquet", columns=["fold"])["fold"].unique().tolist())
+    skipped = ""
+    if method.objective == "statistics":
+        write_statistics(folder, folds, method.probe)
+    else:
+        with KeyedArrays(segments / "imu.h5") as imu:
+            inputs = InputContract(rate_hz=float(imu.attrs["rate_hz"]), window_s=float(imu.attrs["window_s"]))
+        skipped = write_released(folder, method.checkpoint, folds, inputs, {"objective": asdict(method)})
+    if skipped:
+        print(f"{name}: skipped, {skipped}", file=sys.stderr)
+    write_json(f"metrics/pretrain/{name}.json", {"skipped": 1} if skipped else {"skipped": 0, "skipped_folds": 0})
+    write_csv(f"metrics/plots/pretrain_{name}.csv", plot_rows([]))
+
+
 @stage("pretrain")
 def main(name: Annotated[str, typer.Argument(metavar="METHOD", help="a name under `methods` in params.yaml")]) -> None:
-    """Pretrain one encoder per seed and fold with METHOD, or write untrained ones where its objective is "none"."""
+    """Pretrain one encoder per seed and fold with METHOD, or write what it has instead of a trained one."""
     method, settings = load(MethodSettings, load_value(f"methods.{name}.section")), load(PretrainSettings, "pretrain")
+    if method.objective in ("released", "statistics"):
+        return give(name, method)
     threads = load(Compute, "compute").threads
     if settings.device == "cuda" and torch.cuda.device_count() < settings.processes:
         found = torch.cuda.device_count()

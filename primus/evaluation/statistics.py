@@ -55,23 +55,23 @@ class Resampling:
         return cls(multiplicity("seed", seeds), multiplicity("episode", episodes), multiplicity("participant", participants))
 
 
-def estimates(confusion: np.ndarray, metrics: Mapping[str, Metric], resampling: Resampling) -> dict[str, Estimate]:
+def estimates(counts: np.ndarray, metrics: Mapping[str, Metric], resampling: Resampling) -> dict[str, Estimate]:
     """Metrics averaged over seeds and episodes, with their intervals.
 
     Args:
-        confusion: (S, E, U, C, C) counts per pretraining seed, episode and test participant.
-        metrics: name -> function (..., C, C) -> (...), applied to the counts of all drawn participants together.
+        counts: (S, E, U, A, B) per pretraining seed, episode and test participant; what is counted must add up over participants.
+        metrics: name -> function (..., A, B) -> (...), applied to the counts of all drawn participants together.
         resampling: draws for exactly S seeds, E episodes and U participants (ValueError otherwise).
     """
-    seeds, episodes, participants, classes, _ = confusion.shape
+    seeds, episodes, participants, rows, columns = counts.shape
     expected = (resampling.seeds.shape[1], resampling.episodes.shape[1], resampling.participants.shape[1])
     if (seeds, episodes, participants) != expected:
-        raise ValueError(f"confusion has (seeds, episodes, participants) = {(seeds, episodes, participants)}, the resampling {expected}")
-    flat = np.moveaxis(confusion, 2, 0).reshape(participants, -1).astype(np.float64)
-    drawn = (resampling.participants @ flat).reshape(-1, seeds, episodes, classes, classes)  # (R, U) @ (U, S*E*C*C)
+        raise ValueError(f"the counts have (seeds, episodes, participants) = {(seeds, episodes, participants)}, the resampling {expected}")
+    flat = np.moveaxis(counts, 2, 0).reshape(participants, -1).astype(np.float64)
+    drawn = (resampling.participants @ flat).reshape(-1, seeds, episodes, rows, columns)  # (R, U) @ (U, S*E*A*B)
     weight = resampling.seeds[:, :, None] * resampling.episodes[:, None, :]  # (R, S, E)
     weight /= weight.sum(axis=(1, 2), keepdims=True)
-    everyone = confusion.sum(axis=2)
+    everyone = counts.sum(axis=2)
     return {name: Estimate.of(float(metric(everyone).mean()), (metric(drawn) * weight).sum(axis=(1, 2))) for name, metric in metrics.items()}
 
 

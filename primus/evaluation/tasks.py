@@ -1,12 +1,13 @@
 """Few-shot tasks: for every data set and fold, which labelled segments may be shots and which are the test set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from primus.errors import UserError
 from primus.evaluation.leakage import assert_disjoint, groups
+from primus.evaluation.protocols import HEAD_VALIDATION
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,8 @@ class Task:
 
     Attributes:
         dataset, fold: which.
+        part: what is tested of the data set where it is tested in parts (a site), else "".
+        validation: labelled segments to choose a head's epoch on (segment_id, label), sorted by segment_id; empty but under protocol `code`.
         classes: every class of the data set, sorted; the same in all its folds.
         participants: every tested participant of the data set, sorted (a take, where the participant is unknown); the same in all folds.
         pool: segments that may be shots (segment_id, take_uid, start_s, end_s, label), sorted by segment_id.
@@ -27,6 +30,8 @@ class Task:
     participants: tuple[str, ...]
     pool: pd.DataFrame
     test: pd.DataFrame
+    part: str = ""
+    validation: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"segment_id": [], "label": []}, dtype=str))
 
     def truth(self) -> np.ndarray:
         """(T,) int64 class numbers of the test set."""
@@ -59,7 +64,7 @@ def build_tasks(segments: pd.DataFrame, splits: pd.DataFrame) -> list[Task]:
     probe = probe.assign(group=groups(probe))
     tasks = []
     for dataset, of_dataset in probe.groupby("dataset", sort=True):
-        mine = splits[(splits["dataset"] == dataset) & splits["split"].isin(["shots", "test"])]
+        mine = splits[(splits["dataset"] == dataset) & splits["split"].isin(["shots", HEAD_VALIDATION, "test"])]
         joined = of_dataset.merge(mine[["fold", "take_uid", "split"]], on="take_uid", how="left")
         lost = joined[joined["split"].isna()]
         if len(lost):
@@ -83,6 +88,7 @@ def build_tasks(segments: pd.DataFrame, splits: pd.DataFrame) -> list[Task]:
                     participants,
                     pool[["segment_id", "take_uid", "start_s", "end_s", "label"]].reset_index(drop=True),
                     test[["segment_id", "label", "group"]].reset_index(drop=True),
+                    validation=rows.loc[rows["split"] == HEAD_VALIDATION, ["segment_id", "label"]].reset_index(drop=True),
                 )
             )
     if not tasks:

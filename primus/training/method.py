@@ -34,13 +34,18 @@ class MethodSettings:
     """What distinguishes one method from another.
 
     Attributes:
-        objective: "contrastive" (PRIMUS, SimCLR, IMU2CLIP: by their weights), "multitask" (MultitaskSSL) or "none" (an untrained encoder).
+        objective: "contrastive" (PRIMUS, SimCLR, IMU2CLIP: by their weights), "multitask" (MultitaskSSL), "none" (an untrained encoder), "released"
+            (the authors' checkpoint) or "statistics" (hand-made statistics of a window in place of an encoder).
+        probe: the head this method is judged by, and the only one it gets; None leaves the choice to `fewshot.probe`.
+        checkpoint: the authors' file, for "released"; `$NAME` stands for an environment variable.
         lambda_ss, lambda_mm, lambda_nn: weights of the three losses of "contrastive".
         modalities: frozen embeddings the multimodal terms use.
         nn: neighbour supervision.
     """
 
-    objective: Literal["contrastive", "multitask", "none"] = "contrastive"
+    objective: Literal["contrastive", "multitask", "none", "released", "statistics"] = "contrastive"
+    probe: Literal["finetune", "forest"] | None = None
+    checkpoint: str = ""
     lambda_ss: float = 0.0
     lambda_mm: float = 0.0
     lambda_nn: float = 0.0
@@ -57,6 +62,12 @@ class MethodSettings:
                 f"lambda_ss=0, lambda_mm=0 and lambda_nn={self.lambda_nn:g} with nn.terms={self.nn.terms} leave no loss: nothing would be trained;"
                 " raise one, or use objective 'none'"
             )
+        if (self.objective == "released") != bool(self.checkpoint):
+            raise ValueError(
+                f"objective 'released' and a `checkpoint` go together, found objective {self.objective!r} and checkpoint {self.checkpoint!r}"
+            )
+        if self.objective == "statistics" and self.probe == "finetune":
+            raise ValueError("objective 'statistics' has no encoder that probe 'finetune' could train; use probe 'forest'")
 
     @property
     def multimodal(self) -> bool:
@@ -137,17 +148,17 @@ def make_objective(
     feature_dim: int,
     seed: int,
 ) -> Objective | None:
-    """The method's objective on the modalities the data have; None for an untrained encoder.
+    """The method's objective on the modalities the data have; None where nothing is trained.
 
     Raises:
         ValueError: settings that exclude each other.
     """
-    if method.objective == "none":
-        return None
     if method.objective == "multitask":
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derived_seed(seed, "multitask heads"))
             return MultitaskObjective(MULTITASK, feature_dim)
+    if method.objective != "contrastive":
+        return None
     modalities = tuple(name for name in method.modalities if name in available)
     retrieval = method.nn.retrieval if method.nn.retrieval in modalities else "imu"
     return PrimusObjective(

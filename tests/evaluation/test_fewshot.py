@@ -40,7 +40,7 @@ def test_features_that_are_the_labels_score_one(corpus: Corpus, probe: ProbeName
     one_hot = pd.get_dummies(segments["label"]).to_numpy(np.float32)
     first = 1 if probe != "knn" else 2  # three neighbours of one shot per class are all three classes
     for scored in run(task, keyed(segments, one_hot), probe=probe, standardise=standardise)[first - 1 :]:
-        assert fit_rows(task, "m", "feature", 0, scored)["accuracy"].eq(1.0).all()
+        assert fit_rows(task, "m", "feature", "h", 0, scored)["accuracy"].eq(1.0).all()
 
 
 def test_shuffled_labels_score_chance_within_their_interval(corpus: Corpus, features_of: Features) -> None:
@@ -48,21 +48,21 @@ def test_shuffled_labels_score_chance_within_their_interval(corpus: Corpus, feat
     shuffled = segments.assign(label=generator(5, "labels").permutation(segments["label"].to_numpy()))
     (task,) = build_tasks(shuffled, splits)
     scored = run(task, keyed(segments, features_of(segments, strength=2.0)))
-    counts = pd.concat([prediction_counts(task, "m", "feature", 0, size) for size in scored])
+    counts = pd.concat([prediction_counts(task, "m", "feature", "h", 0, size) for size in scored])
     curves = estimate_curves(counts, replicates=400, seed=0)
     for shots in SHOTS:
-        found = curves["walks", "m", "feature"][shots]["accuracy"]
+        found = curves["walks", "m", "feature", "h"][shots]["accuracy"]
         assert found.lo <= 1 / 3 <= found.hi, f"{shots} shots: {found}"
         assert 0.25 < found.mean < 0.42
     (honest,) = build_tasks(segments, splits)
     learned = run(honest, keyed(segments, features_of(segments, strength=2.0)))[-1]
-    assert fit_rows(honest, "m", "feature", 0, learned)["accuracy"].mean() > 0.8
+    assert fit_rows(honest, "m", "feature", "h", 0, learned)["accuracy"].mean() > 0.8
 
 
 def test_more_shots_help_and_the_whole_test_set_is_scored(corpus: Corpus, features_of: Features) -> None:
     segments, splits = corpus(people=8, takes=3)
     (task,) = build_tasks(segments, splits)
-    rows = pd.concat([fit_rows(task, "m", "feature", 0, s) for s in run(task, keyed(segments, features_of(segments, strength=0.7)), episodes=8)])
+    rows = pd.concat([fit_rows(task, "m", "feature", "h", 0, s) for s in run(task, keyed(segments, features_of(segments, strength=0.7)), episodes=8)])
     means = rows.groupby("shots")["accuracy"].mean()
     assert means[1] < means[5] < means[20]
     assert (rows["n_test"] == len(task.test)).all()
@@ -76,7 +76,7 @@ def test_a_class_with_too_few_shots_is_named_never_cut(corpus: Corpus, features_
     rare = segments[(segments["label"] != "dance") | (segments.groupby(["participant", "label"]).cumcount() < 1)]
     (task,) = build_tasks(rare, splits)
     assert (task.pool["label"] == "dance").sum() == 3
-    rows = pd.concat([fit_rows(task, "m", "feature", 0, s) for s in run(task, keyed(segments, features_of(segments)))])
+    rows = pd.concat([fit_rows(task, "m", "feature", "h", 0, s) for s in run(task, keyed(segments, features_of(segments)))])
     at = rows.set_index("shots")
     assert at.loc[1, "complete"].all()
     assert not at.loc[5, "complete"].any()
@@ -114,7 +114,7 @@ def test_a_leaky_split_would_inflate_the_score(corpus: Corpus, features_of: Feat
     by_take = segments.assign(participant=segments["take_uid"])  # what a split by take pretends
     takes_apart = splits.assign(participant=splits["take_uid"], split=splits["take_uid"].str.endswith("t0").map({True: "test", False: "shots"}))
     (leaky,) = build_tasks(by_take, takes_apart)
-    scores = [fit_rows(task, "m", "feature", 0, run(task, features)[-1])["accuracy"].mean() for task in (honest, leaky)]
+    scores = [fit_rows(task, "m", "feature", "h", 0, run(task, features)[-1])["accuracy"].mean() for task in (honest, leaky)]
     assert scores[1] > scores[0] + 0.2
 
 
@@ -124,17 +124,17 @@ def test_tables_hold_every_prediction_and_folds_add_up(corpus: Corpus, features_
     rows, counts = [], []
     for task in build_tasks(segments, splits):
         for scored in run(task, features):
-            rows.append(fit_rows(task, "m", "feature", 0, scored))
-            counts.append(prediction_counts(task, "m", "feature", 0, scored))
+            rows.append(fit_rows(task, "m", "feature", "h", 0, scored))
+            counts.append(prediction_counts(task, "m", "feature", "h", 0, scored))
     fits, table = pd.concat(rows), pd.concat(counts)
     assert table.groupby(["shots", "episode"])["count"].sum().eq(len(segments)).all()
     curves = estimate_curves(table, replicates=50, seed=0)
-    points = curves["walks", "m", "feature"]
+    points = curves["walks", "m", "feature", "h"]
     at5 = fits[fits["shots"] == 5]
     np.testing.assert_allclose(points[5]["accuracy"].mean, at5["accuracy"].mean())  # folds of equal size here
     tensor = confusion_tensor(table[table["shots"] == 5], sorted(set(segments["label"])), sorted(set(segments["participant"])))
     assert tensor.shape == (1, 4, 6, 3, 3)
-    scores = score_table(curves, completeness(fits), {"m": "feature"})
+    scores = score_table(curves, completeness(fits), {"m": ("feature", "h")})
     assert scores["shots"].tolist() == list(SHOTS)
     assert (scores["accuracy_lo"] <= scores["accuracy"]).all()
     assert (scores["accuracy"] <= scores["accuracy_hi"]).all()

@@ -10,7 +10,7 @@ from primus.evaluation.probes.prototype import PrototypeProbe
 from primus.evaluation.probes.standardise import FLOOR, moments, unit_rows
 from primus.seeds import generator
 
-NAMES: tuple[ProbeName, ...] = ("logistic", "knn", "prototype")
+NAMES: tuple[ProbeName, ...] = ("logistic", "knn", "prototype", "forest")
 
 
 def batch(episodes: int = 3, each: int = 6, classes: int = 4, width: int = 10) -> tuple[ShotBatch, torch.Tensor]:
@@ -25,7 +25,7 @@ def batch(episodes: int = 3, each: int = 6, classes: int = 4, width: int = 10) -
 @pytest.mark.parametrize("neighbours", [1, 3, 5])
 def test_knn_is_scikit_learns_where_votes_do_not_tie(neighbours: int) -> None:
     shots, test = batch()
-    found = NearestNeighboursProbe(neighbours)(shots, test).numpy()
+    found = NearestNeighboursProbe(neighbours)(shots, test).argmax(dim=2).numpy()
     for row in range(len(found)):
         theirs = KNeighborsClassifier(neighbours).fit(shots.features[row], shots.labels[row])
         votes = theirs.predict_proba(test[0])
@@ -37,12 +37,12 @@ def test_knn_is_scikit_learns_where_votes_do_not_tie(neighbours: int) -> None:
 def test_knn_breaks_a_tie_in_favour_of_the_nearer() -> None:
     features = torch.tensor([[[0.0], [1.0], [3.0], [4.0]]], dtype=torch.float64)
     shots = ShotBatch(features, torch.tensor([[0, 1, 0, 1]]), torch.ones(1, 4, dtype=torch.float64), 2)
-    assert NearestNeighboursProbe(4)(shots, torch.tensor([[[0.9], [3.2]]], dtype=torch.float64)).tolist() == [[1, 0]]
+    assert NearestNeighboursProbe(4)(shots, torch.tensor([[[0.9], [3.2]]], dtype=torch.float64)).argmax(dim=2).tolist() == [[1, 0]]
 
 
 def test_prototype_is_the_nearest_centroid() -> None:
     shots, test = batch()
-    found = PrototypeProbe()(shots, test).numpy()
+    found = PrototypeProbe()(shots, test).argmax(dim=2).numpy()
     for row in range(len(found)):
         np.testing.assert_array_equal(found[row], NearestCentroid().fit(shots.features[row], shots.labels[row]).predict(test[0]))
 
@@ -65,7 +65,7 @@ def test_one_hot_features_are_classified_without_error(name: ProbeName) -> None:
     labels = torch.arange(4).repeat_interleave(3)[None]
     features = torch.nn.functional.one_hot(labels, 4).double()
     shots = ShotBatch(features, labels, torch.ones(1, 12, dtype=torch.float64), 4)
-    assert torch.equal(choose_probe(name, c=1.0, neighbours=3)(shots, features), labels)
+    assert torch.equal(choose_probe(name, c=1.0, neighbours=3)(shots, features).argmax(dim=2), labels)
 
 
 def test_standardised_rows_have_zero_mean_unit_deviation_and_a_floor() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from primus.evaluation.probes.probe import ShotBatch
+from primus.evaluation.probes.probe import Preparation, ShotBatch
 
 RANK_EPS = 1e-12
 """Principal axes with less than this share of the largest variance are numerically empty."""
@@ -43,10 +43,11 @@ class LogisticProbe:
     c: float = 1.0
     gap: float = 1e-6
     steps: int = 100
+    preparation: Preparation = "standardised"
 
     def __call__(self, shots: ShotBatch, test: Tensor) -> Tensor:
         solution = self.fit(shots)
-        return (test @ solution.weights + solution.intercepts[:, None, :]).argmax(dim=2)
+        return test @ solution.weights + solution.intercepts[:, None, :]
 
     def fit(self, shots: ShotBatch) -> Solution:
         """Solve every episode of the batch; raises ArithmeticError if one does not reach `gap` within `steps`."""

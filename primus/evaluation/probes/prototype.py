@@ -5,14 +5,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from primus.evaluation.probes.probe import ShotBatch
+from primus.evaluation.probes.probe import Preparation, ShotBatch
 
 
 @dataclass(frozen=True)
 class PrototypeProbe:
-    """Euclidean distance between standardised features and class means."""
+    """Squared Euclidean distance between standardised features and class means; the scores are those of Gaussians of unit variance."""
+
+    preparation: Preparation = "standardised"
 
     def __call__(self, shots: ShotBatch, test: Tensor) -> Tensor:
         member = shots.one_hot().transpose(1, 2)  # (B, K, n)
         prototypes = member @ shots.features / member.sum(dim=2, keepdim=True)
-        return torch.cdist(test.expand(len(prototypes), -1, -1), prototypes).argmin(dim=2)
+        return -0.5 * torch.cdist(test.expand(len(prototypes), -1, -1), prototypes).square()
