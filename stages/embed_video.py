@@ -13,7 +13,7 @@ from primus.artifacts import read_table, write_json
 from primus.embeddings.jobs import EncoderChoice, TakeEmbeddings, TakeJob, embed_videos
 from primus.embeddings.pool import Pool
 from primus.embeddings.store import DIM_WITHOUT_ENCODER, NOT_LOADED, Provenance, write_embeddings
-from primus.embeddings.weights import shared_encoder
+from primus.embeddings.weights import load_encoder
 from primus.errors import UserError
 from primus.io.files import resolve_root
 from primus.params import Compute, load, load_datasets, profile_name
@@ -38,14 +38,14 @@ class VideoParams:
 
 
 def jobs_of(segments: pd.DataFrame, profile: str, encoder: EncoderChoice, video: VideoParams) -> list[TakeJob]:
-    """One job per take that has a video, in the table's order. Loads the encoder, whose identity each job carries."""
+    """One job per take that has a video, in the table's order. Loads the encoder for its identity, which each job carries; workers load their own."""
     with_video = segments[segments["video_path"].notna()]
     if with_video.empty:
         return []
     datasets = load_datasets()
     dvc_root = Path(os.environ.get("DVC_ROOT", "."))
     roots = {name: resolve_root(str(datasets[name]["root"]), dvc_root) for name in with_video["dataset"].unique()}
-    identity = shared_encoder(encoder.model, encoder.weights, encoder.device).identity
+    identity = load_encoder(encoder.model, encoder.weights, encoder.device).identity
     return [
         TakeJob(
             dataset=str(dataset),

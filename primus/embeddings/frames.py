@@ -23,6 +23,8 @@ from primus.provenance import file_identity
 from primus.work_cache import WorkCache
 
 FRAMES_PER_BATCH = 64
+BATCHES_AHEAD = 4
+"""Batches that may wait for the encoder (40 MB at 224 pixels): neither side stands still because the other was held up for a moment."""
 LONGEST_S = 24 * 3600
 """How far to look for frames in a file that does not say truly how long it is."""
 
@@ -88,7 +90,7 @@ def encode_video(path: Path, encoder: FrozenClip, fps: float, threads: int = 1, 
     with single_threaded(), ThreadPoolExecutor(threads) as pool:
         for pixels in batches():
             waiting.append(pool.submit(_encode, encoder, pixels))
-            if len(waiting) > threads:
+            if len(waiting) > threads + BATCHES_AHEAD:
                 parts.append(waiting.popleft().result())
         parts += [future.result() for future in waiting]
     return VideoFrames(np.asarray(indices, np.int64), np.concatenate(parts), expected, trouble)

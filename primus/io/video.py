@@ -5,7 +5,8 @@ rate of 30000/1001 or a variable one needs no special care. The frame of a time 
 last frame there is none. Pictures are turned upright by the file's rotation mark.
 
 decord decodes where it is installed and the file is sound: every packet is first listed with PyAV (nothing decoded), and whatever decord could
-get wrong - damaged or discarded packets, another frame count, other stamps - goes to PyAV. Both give the same frames.
+get wrong - damaged or discarded packets, another frame count, other stamps - goes to PyAV. Both give the same frames, and neither ever seeks:
+decord's jumps to a key frame are known to end elsewhere in files with untidy stamps (its issues 54 and 91).
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -15,6 +16,7 @@ from typing import Any, Literal
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import ArrayLike, NDArray
 
 from primus.errors import Rejected, UserError
@@ -161,9 +163,15 @@ def _with_decord(path: Path, times: NDArray[np.float64], first: int, index: _Ind
     if starts is None or np.abs(starts - relative * index.tick_s).max() > 0.001 + 1e-6 * relative[-1] * index.tick_s:  # its stamps are float32
         raise _DecordFailedError("it counts other frames than the file has")
     position, frame = 0, None
+    keys = np.asarray(reader.get_key_indices())
     for i, number in enumerate(wanted.tolist(), start=first):
         try:
             while position <= number:
+                key = np.searchsorted(keys, position, side="right")
+                unseen = min(number, keys[key] - 1 if key < len(keys) else number) - position
+                if unseen > 0:  # decoded, but not turned into pictures; a skip beyond the next key frame would seek
+                    reader.skip_frames(int(unseen))
+                    position += int(unseen)
                 raw = reader.next()
                 if position == number:
                     frame = raw.asnumpy()
@@ -184,6 +192,7 @@ def _with_pyav(
         tolerance = min(0.5, _TOLERANCE_S / tick_s)
         i, shown, zero, broken = first, None, 0, False
         picture: NDArray[np.uint8] | None = None
+        colours = VideoReformatter()  # keeps its tables from frame to frame
         frames = container.decode(stream)
         while i < len(times):
             try:
@@ -202,7 +211,7 @@ def _with_pyav(
             if shown is None:
                 zero = stamp
             while shown is not None and i < len(times) and times[i] / tick_s + tolerance < stamp - zero:
-                picture = _upright(shown) if picture is None else picture
+                picture = _upright(shown, colours) if picture is None else picture
                 yield i, picture
                 i += 1
             shown, picture = frame, None
@@ -211,7 +220,7 @@ def _with_pyav(
         if shown is not None:
             end = shown.pts - zero + (shown.duration or _usual_ticks(stream))
             while i < len(times) and times[i] / tick_s < end:
-                picture = _upright(shown) if picture is None else picture
+                picture = _upright(shown, colours) if picture is None else picture
                 yield i, picture
                 i += 1
             declared = int(stream.duration or 0)
@@ -299,8 +308,8 @@ def _quarter_turns(frame: Any) -> int:
     return round(frame.rotation / 90) % 4
 
 
-def _upright(frame: Any) -> NDArray[np.uint8]:
-    return _read_only(np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), _quarter_turns(frame))))
+def _upright(frame: Any, colours: VideoReformatter) -> NDArray[np.uint8]:
+    return _read_only(np.ascontiguousarray(np.rot90(colours.reformat(frame, format="rgb24").to_ndarray(), _quarter_turns(frame))))
 
 
 def _read_only(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from primus.embeddings import jobs
 from primus.embeddings.clip import FrozenClip
 from primus.embeddings.demo_clip import demo_encoder
 from primus.embeddings.frames import FRAMES_PER_BATCH, FrameCache, VideoFrames, encode_video
-from primus.embeddings.jobs import EncoderChoice, TakeEmbeddings, TakeJob
+from primus.embeddings.jobs import EncoderChoice, TakeEmbeddings, TakeJob, embed_videos
 from primus.engine import map_takes
 from tests.embeddings.conftest import Clip
 
@@ -100,8 +99,10 @@ def job(path: Path, toy: FrozenClip, **changes: object) -> TakeJob:
 
 
 def embed_take(job: TakeJob) -> TakeEmbeddings:
-    """What a worker of the stage does with one job, in this process, where the encoder is the toy."""
-    return jobs.embed_take(job)
+    """Through the whole of what the stage does with one job."""
+    (outcome,) = embed_videos([job], workers=1)
+    assert outcome.value is not None
+    return outcome.value
 
 
 @pytest.fixture

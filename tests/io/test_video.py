@@ -68,6 +68,28 @@ def test_both_decoders_show_the_same(vfr: tuple[Path, np.ndarray], data: st.Data
     assert all(number_of(frame) in (strict[i], lenient[i]) for i, frame in ours)  # within a rounding of a stamp either frame is right
 
 
+@pytest.mark.skipif(video.decord is None, reason="decord is not installed")
+@pytest.mark.parametrize("fps", [1, 2, 10, 30])
+@pytest.mark.parametrize("kind", ["ntsc", "variable", "b-frames", "turned", "all key frames", "one key frame"])
+def test_decoders_give_the_same_bytes_on_any_grid(tmp_path: Path, vfr: tuple[Path, np.ndarray], kind: str, fps: int) -> None:
+    """decord passes over frames between grid times without making pictures of them, but never jumps over a key frame."""
+    path = tmp_path / "clip.mp4"
+    if kind == "variable":
+        path = vfr[0]
+    elif kind == "turned":
+        turn(write_clip(path, n=120, b_frames=2), 1)
+    else:
+        write_clip(path, n=120, rate=NTSC if kind == "ntsc" else 30, b_frames=4, gop={"all key frames": 1, "one key frame": 250}.get(kind, 12))
+    times = np.arange(4 * fps) / fps
+    one, other = frames_at(path, times, "decord"), frames_at(path, times, "pyav")
+    pairs = list(zip(one, other, strict=True))
+    assert len(pairs) >= 3 * fps
+    for (i, a), (k, b) in pairs:
+        assert i == k
+        np.testing.assert_array_equal(a, b)
+    assert one.notes == other.notes, "no decoder gave up"
+
+
 @pytest.mark.parametrize("clip", ["karma", "max-heromode"])
 def test_gopro_clips(shared_dir: Path, clip: str) -> None:
     path = shared_dir / "data" / "actioncam" / f"{clip}.mp4"
