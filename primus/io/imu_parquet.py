@@ -67,6 +67,7 @@ def write_imu_parquet(path: Path, streams: Mapping[str, RawImu | ImuRecording], 
             table,
             temporary,
             compression="zstd",
+            write_page_checksum=True,
             use_dictionary=["stream", *quantised],
             column_encoding={"timestamp_ns": "DELTA_BINARY_PACKED"} | {name: "BYTE_STREAM_SPLIT" for name in CHANNELS if name not in quantised},
         )
@@ -81,7 +82,7 @@ def is_imu_parquet(path: Path) -> bool:
     """Whether the file says it is of this format; False also when it is no Parquet at all."""
     try:
         return (pq.read_schema(path).metadata or {}).get(_FORMAT) == _VERSION
-    except (OSError, pa.ArrowException):
+    except (OSError, ValueError, pa.ArrowException):  # ValueError: names that are no UTF-8
         return False
 
 
@@ -92,7 +93,7 @@ def read_imu_file(path: Path) -> ImuFile:
         Rejected: `unreadable_imu` when it is not such a file, or corrupt.
     """
     try:
-        table = pq.read_table(path, columns=["stream", "timestamp_ns", *CHANNELS])
+        table = pq.read_table(path, columns=["stream", "timestamp_ns", *CHANNELS], page_checksum_verification=True)
         metadata = table.schema.metadata or {}
         notes = json.loads(metadata.get(b"notes", b"{}"))
         streams = {}
@@ -102,7 +103,7 @@ def read_imu_file(path: Path) -> ImuFile:
             counts = {str(key): int(value) for key, value in notes.get(label, {}).items()}
             streams[label] = RawImu(rows["timestamp_ns"].to_numpy(), accel, gyro, counts)
         calibration, origin = (metadata[name].decode() if name in metadata else None for name in (b"calibration", b"origin"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError, pa.ArrowException) as error:
         raise Rejected("unreadable_imu", f"{path.name}: not a compact IMU file, or corrupt ({type(error).__name__}: {error})") from error
     return ImuFile(streams, calibration, origin)
 

@@ -109,3 +109,30 @@ def test_other_files_are_told_apart_and_refused(tmp_path, recordings):
         with pytest.raises(Rejected) as rejected:
             read_imu_parquet(path)
         assert rejected.value.reason == "unreadable_imu"
+
+
+def test_a_flipped_bit_changes_no_sample_unnoticed(tmp_path, recordings):
+    path = tmp_path / "a.imu.parquet"
+    write_imu_parquet(path, recordings)
+    sound, refused = path.read_bytes(), 0
+    expected = read_imu_parquet(path, "imu-right")
+    for at in range(4, len(sound), len(sound) // 60):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+        try:
+            found = read_imu_parquet(path, "imu-right")
+        except Rejected:
+            refused += 1
+        else:
+            np.testing.assert_array_equal(found.timestamps_ns, expected.timestamps_ns)
+            np.testing.assert_array_equal(found.accel, expected.accel)
+            np.testing.assert_array_equal(found.gyro, expected.gyro)
+    assert refused > 40
+
+
+def test_names_that_are_no_text_are_told_apart(tmp_path, recordings):
+    path = tmp_path / "a.imu.parquet"
+    write_imu_parquet(path, recordings)
+    path.write_bytes(path.read_bytes().replace(b"timestamp_ns", b"time\xe5tamp_ns"))
+    assert not is_imu_parquet(path)
+    with pytest.raises(Rejected, match="unreadable_imu"):
+        read_imu_parquet(path)
