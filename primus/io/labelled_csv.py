@@ -17,8 +17,10 @@ from primus.io.label_runs import label_runs
 from primus.io.recording import ImuRecording
 from primus.io.specs import SPECS, CsvSpec, find_spec
 from primus.io.takes import Take, TakeImu
-from primus.io.units import ACCEL_UNITS, GYRO_UNITS, factor
+from primus.io.units import ACCEL_UNITS, GYRO_UNITS, UnlikelyUnit, factor
 from primus.schema import Reject
+
+UNLIKELY_SHARE = 0.1
 
 
 class LabelledCsvDataset:
@@ -50,8 +52,13 @@ class LabelledCsvDataset:
             raise UserError(f"dataset {name}: no file below {files.root} matches {self.spec.file} of specification {self.spec.name}")
 
     def takes(self) -> tuple[list[Take], list[Reject]]:
-        """One take per file, with its activities; a file that cannot be read is a reject."""
+        """One take per file, with its activities; a file that cannot be read is a reject.
+
+        Raises:
+            UserError: one recording in ten turns faster than any sensor measures. Their unit is that of all: the slower ones would pass, a factor of 57 off.
+        """
         takes: dict[str, Take] = {}
+        unlikely = 0
         expected = f"its name does not match {self.spec.file} of specification {self.spec.name}; rename it, or say what it is called in `spec`"
         rejects = [Reject(self.name, PurePosixPath(file).stem, "unreadable_metadata", f"{file}: {expected}") for file in self.unnamed]
         for file, match in sorted(self.matches.items()):
@@ -62,6 +69,9 @@ class LabelledCsvDataset:
             try:
                 recording, words = self._read(file)
             except Rejected as rejected:
+                unlikely += isinstance(rejected, UnlikelyUnit)
+                if unlikely > UNLIKELY_SHARE * len(self.matches):
+                    raise UserError(f"dataset {self.name}: {rejected.detail} ({unlikely} such of {len(self.matches)} recordings)") from rejected
                 rejects.append(Reject(self.name, uid, rejected.reason, rejected.detail))
                 continue
             classes, unknown = self._classes(words)

@@ -21,6 +21,10 @@ _SPELLINGS = {
 }  # fmt: skip
 
 
+class UnlikelyUnit(Rejected):
+    """A recording whose values say that its stated unit is wrong: likely that of its whole data set."""
+
+
 def canonical_unit(unit: str) -> str:
     """The usual spelling of a unit; an unknown one comes back as it is."""
     plain = unit.strip().lower().replace(" ", "")
@@ -69,8 +73,10 @@ def require_plausible_rotation(gyro: NDArray[np.floating], source: str) -> None:
         gyro: (N, 3) said to be rad/s.
 
     Raises:
-        Rejected: `unreadable_imu` when one sample in a hundred turns faster than any sensor measures.
+        UnlikelyUnit: `unreadable_imu` when one sample in a hundred turns faster than any sensor measures.
     """
     rate = float(np.quantile(np.linalg.norm(gyro, axis=1), 0.99)) if len(gyro) else 0.0
     if rate > _FASTEST_RAD_S * math.sqrt(3):
-        raise Rejected("unreadable_imu", f"{source}: the gyroscope reaches {rate:.0f} rad/s; is it deg/s? state units.gyro in the dataset's settings")
+        raise UnlikelyUnit(
+            "unreadable_imu", f"{source}: the gyroscope reaches {rate:.0f} rad/s; is it deg/s? state units.gyro in the dataset's settings"
+        )

@@ -167,10 +167,14 @@ def test_uca_ehar_quirks(tmp_path: Path) -> None:
 
 
 def test_degrees_said_to_be_radians_are_noticed(tmp_path: Path) -> None:
+    """A slow recording in deg/s passes for rad/s, so a fast one speaks for the data set; one damaged file among many does not."""
     write(tmp_path, "s01_01_sp.csv", HEADER + rows(gyro=150.0))
-    reason, detail = only_reject(tmp_path)
-    assert reason == "unreadable_imu"
-    assert "is it deg/s?" in detail
+    write(tmp_path, "s02_01_sp.csv", HEADER + rows(gyro=1.0))
+    with pytest.raises(UserError, match=r"is it deg/s\? state units\.gyro .*1 such of 2 recordings"):
+        dataset(tmp_path).takes()
+    for person in range(3, 13):
+        write(tmp_path / "many", f"s{person:02}_01_sp.csv", HEADER + rows(gyro=150.0 if person == 5 else 1.0))
+    assert [(reject.take_uid, reject.reason) for reject in dataset(tmp_path / "many").takes()[1]] == [("s05_01_sp", "unreadable_imu")]
     takes, rejects = dataset(tmp_path, units={"gyro": "deg/s"}).takes()
     assert rejects == []
     assert dataset(tmp_path, units={"gyro": "dps"}).read_imu(takes[0]).recording.gyro[0, 0] == pytest.approx(np.deg2rad(150))  # type: ignore[index]
