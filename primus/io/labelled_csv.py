@@ -55,7 +55,7 @@ class LabelledCsvDataset:
         """One take per file, with its activities; a file that cannot be read is a reject.
 
         Raises:
-            UserError: one recording in ten turns faster than any sensor measures. Their unit is that of all: the slower ones would pass, a factor of 57 off.
+            UserError: one recording in ten turns faster than any sensor measures. Their unit is that of all, and slower ones would pass 57 times off.
         """
         takes: dict[str, Take] = {}
         unlikely = 0
