@@ -20,7 +20,7 @@ from primus.errors import UserError
 T = TypeVar("T")
 PARAMS = "params.yaml"
 
-IN_PROFILE = ("corpus", "datasets", "simulate", "segment", "embed", "pretrain", "fewshot", "report")
+IN_PROFILE = ("corpus", "datasets", "simulate", "segment", "embed", "pretrain", "fewshot", "zeroshot", "retrieval", "robustness", "report")
 IN_PRESET = ("segment", "embed", "pretrain", "loss", "fewshot")
 _DEEPEST, _MOST = 50, 100_000
 AT_TOP = ("data", "preset", "compute", "methods", "baselines", "loss", "presets", "profiles", *IN_PROFILE[2:])
