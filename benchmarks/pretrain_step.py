@@ -11,8 +11,6 @@ large, by the library that the step uses; a step below gemm_floor_ms is one whos
 
 import json
 import multiprocessing
-import os
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -112,16 +110,21 @@ def make_floor(batch: int, dtype: torch.dtype, place: torch.device, ours: bool =
     return floor
 
 
+def resident_mib(field: str) -> float:
+    """Memory of this process now (VmRSS) or at its highest (VmHWM; getrusage would count what the parent had before it started this one)."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(f"{field}:")) / 1024
+
+
 def peak_beyond_data(batch: int, queue: int, precision: str, threads: int, answers: "multiprocessing.Queue[float]") -> None:
     """In a process of its own: MiB that steps take beyond what was there before the first."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     step = make_step(make_batch(batch, torch.device("cpu")), queue, precision)
-    with open("/proc/self/statm") as file:
-        before = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    before = resident_mib("VmRSS")
     for _ in range(PEAK_STEPS):
         step()
-    answers.put((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 2**20)
+    answers.put(resident_mib("VmHWM") - before)
 
 
 def measure_peak(batch: int, queue: int, precision: str, threads: int) -> float:

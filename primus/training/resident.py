@@ -1,4 +1,4 @@
-"""Training data held ready: the stores the earlier stages wrote, memory-mapped or on the device, read by row number."""
+"""Training data held ready: the stores the earlier stages wrote, in their files, in memory or on the device, read by row number."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from primus.errors import UserError
 from primus.keyed_arrays import KeyedArrays
 from primus.models.rows import UNKNOWN, Rows
 from primus.seeds import generator
+from primus.training.file_rows import FileRows
 
-Store = np.ndarray | Tensor
+Store = np.ndarray | FileRows | Tensor
 CPU = torch.device("cpu")
 AlignedBy = Literal["take", "segment"]
 
@@ -37,8 +38,14 @@ class Batch:
         return len(self.imu)
 
 
+def _store(file: KeyedArrays, name: str) -> Store:
+    """An array of a file, left there (in memory where it is empty)."""
+    mapped = file.memmap(name)
+    return FileRows(mapped) if isinstance(mapped, np.memmap) else mapped
+
+
 def _take(store: Store, index: np.ndarray) -> Tensor:
-    """Rows of a store as float32, copied (from the memory map) or gathered (on the device)."""
+    """Rows of a store as float32, read from the file or gathered where they are."""
     if isinstance(store, Tensor):
         return store[torch.from_numpy(index).to(store.device)].float()
     return torch.from_numpy(np.asarray(store[index], dtype=np.float32))
@@ -136,7 +143,7 @@ def load_segments(segments: Path, embeddings: Mapping[str, Path]) -> tuple[Resid
         embeddings: HDF5 file of each modality.
 
     Returns:
-        The data (memory-mapped), the table of segments (row order as in the data) and the attributes of imu.h5.
+        The data (left in their files), the table of segments (row order as in the data) and the attributes of imu.h5.
 
     Raises:
         UserError: files missing, or not written by the same run.
@@ -145,7 +152,7 @@ def load_segments(segments: Path, embeddings: Mapping[str, Path]) -> tuple[Resid
     with KeyedArrays(segments / "imu.h5") as file:
         if list(file.keys) != table["segment_id"].tolist():
             raise UserError(f"{segments}/imu.h5 and segments.parquet hold other segments; rerun the segment stage (`dvc repro`)")
-        imu, attributes = file.memmap("imu"), dict(file.attrs)
+        imu, attributes = _store(file, "imu"), dict(file.attrs)
     stores: dict[str, Store] = {}
     position: dict[str, np.ndarray] = {}
     opened: list[KeyedArrays] = []
@@ -154,7 +161,7 @@ def load_segments(segments: Path, embeddings: Mapping[str, Path]) -> tuple[Resid
             for other in opened:
                 require_same_space(other, file)
             opened.append(file)
-            stores[name] = file.memmap("embedding")
+            stores[name] = _store(file, "embedding")
             row = {key: number for number, key in enumerate(file.keys)}
         position[name] = np.array([row.get(key, UNKNOWN) for key in table["segment_id"]], dtype=np.int64)
         unknown = row.keys() - set(table["segment_id"])

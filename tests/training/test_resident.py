@@ -12,9 +12,10 @@ from synthetic_segments import write_corpus, write_store
 
 from primus.artifacts import read_table, write_table
 from primus.errors import UserError
-from primus.keyed_arrays import KeyedArrays
+from primus.keyed_arrays import KeyedArrays, write_keyed
 from primus.models.rows import UNKNOWN, overlapping, same_text
 from primus.schema import SEGMENTS
+from primus.training.file_rows import FileRows
 from primus.training.resident import EpochOrder, ResidentSegments, identities, load_segments, split_rows, thin_alignment
 
 
@@ -44,6 +45,34 @@ def test_a_batch_is_the_rows_asked_for(corpus: tuple[Path, ResidentSegments, pd.
     assert batch.imu.dtype == batch.embeddings["text"].dtype == torch.float32
     assert batch.rows.segment.tolist() == index.tolist()
     assert not batch.present["video"][0]
+
+
+def test_rows_left_in_their_file_are_those_of_the_map_and_cost_no_memory(tmp_path: Path) -> None:
+    values = np.arange(40_000 * 256, dtype=np.float32).reshape(40_000, 16, 16)
+    write_keyed(tmp_path / "rows.h5", [str(row) for row in range(len(values))], {"rows": values})
+    with KeyedArrays(tmp_path / "rows.h5") as file:
+        rows = FileRows(file.memmap("rows"))  # type: ignore[arg-type]
+    assert len(rows) == 40_000
+    assert rows.nbytes == values.nbytes
+    order = np.random.default_rng(0).permutation(len(values))
+    before = resident_kib()
+    for index in np.array_split(order, 100):
+        assert np.array_equal(rows[index], values[index])
+    assert resident_kib() - before < values.nbytes / 1024 / 4
+    assert rows[order[:0]].shape == (0, 16, 16)
+    assert np.array_equal(np.ascontiguousarray(rows), values)
+    for outside in (-1, len(values)):
+        with pytest.raises(IndexError, match=f"0..39999, found {outside}"):
+            rows[np.array([outside])]
+    with open(tmp_path / "rows.h5", "r+b") as shortened:
+        shortened.truncate(1_000_000)
+    with pytest.raises(OSError, match="ends before its row 39999"):
+        rows[np.array([39_999])]
+
+
+def resident_kib() -> int:
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
 def test_identities_say_who_overlaps_and_repeats() -> None:
