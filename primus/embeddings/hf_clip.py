@@ -2,6 +2,7 @@
 
 import math
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,9 +113,16 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                    raise ValueError("its members are compressed, which PyTorch's never are")
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # both libraries raise several kinds for a damaged file
-        raise UserError(f"{path} cannot be read as weights ({type(error).__name__}: {str(error).splitlines()[0]}); fetch it again") from None
+        said = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} cannot be read as weights ({type(error).__name__}: {said}); fetch it again") from None
+    if not isinstance(loaded, Mapping):
+        raise UserError(f"{path} holds a {type(loaded).__name__}, expected a mapping of names to weights; fetch it again")
     return {name: tensor for name, tensor in loaded.items() if isinstance(tensor, torch.Tensor)}
 
 

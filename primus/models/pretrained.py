@@ -98,7 +98,7 @@ def _build(path: Path, config: Mapping[str, Any]) -> ImuEncoder:
         with torch.device("meta"):  # a size that is nonsense costs nothing here and is refused against the weights
             encoder = ImuEncoder(**config["model"], inputs=contract)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{path}: {error}; it was written by another version, or edited") from None
+        raise UserError(f"{path}: {' '.join(str(error).split())[:300]}; it was written by another version, or edited") from None
     return encoder
 
 

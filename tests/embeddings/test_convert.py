@@ -2,6 +2,7 @@
 
 import json
 import math
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,17 @@ def test_activations_are_the_published_ones() -> None:
     for activation, values in (("quick_gelu", quick), ("gelu", exact)):
         found = text_embedding(state, Tower(1, 1, activation, 1e-12), torch.tensor([[1, 2]]))
         assert np.allclose(found.numpy()[0], (values - values.mean()) / values.std())
+
+
+@pytest.mark.parametrize("content", [b"", b"text", "packed"], ids=["empty", "text", "packed"])
+def test_weights_that_are_none_are_refused(folder: Path, tmp_path: Path, content: bytes | str) -> None:
+    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
+    path = tmp_path / "pytorch_model.bin"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("archive/data/0", bytes(1 << 20))
+    with pytest.raises(UserError, match="cannot be read as weights") as caught:
+        convert_clip(tmp_path, tmp_path / "out.safetensors")
+    assert "\n" not in str(caught.value)

@@ -54,6 +54,7 @@ BROKEN: list[tuple[str, Callable[[Path], object], str]] = [
     ("no weights", lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors does not exist"),
     ("not json", lambda folder: (folder / "config.json").write_text("{"), "not valid JSON"),
     ("no mapping", lambda folder: (folder / "config.json").write_text("[]"), "not an encoder of this project"),
+    ("long", edit(lambda config: config["input"].update({"x" * 70_000: 1})), "unexpected keyword"),
     ("deep", lambda folder: (folder / "config.json").write_text("[" * 100_000), "not valid JSON"),
     ("digits", lambda folder: (folder / "config.json").write_text("9" * 5000), "not valid JSON"),
     ("folder", lambda folder: ((folder / "model.safetensors").unlink(), (folder / "model.safetensors").mkdir()), "not a readable safetensors"),
