@@ -1,0 +1,1 @@
+"""An encoder outside PyTorch: portable files, each verified by running it."""
