@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from primus.commands import features, fetching, recordings, repository, weights
+from primus.commands import comparing, exporting, features, fetching, finetuning, probing, prompting, recordings, repository, weights
 from primus.errors import Rejected, UserError
 
 app = typer.Typer(
@@ -33,9 +33,14 @@ def _version_option(
 
 app.command()(repository.doctor)
 app.command()(repository.mend)
-app.command()(repository.leakage)
 app.command()(recordings.inspect)
 app.command()(features.encode)
+app.add_typer(probing.probe, name="probe")
+app.command()(finetuning.finetune)
+app.command()(prompting.zeroshot)
+app.command()(prompting.retrieve)
+app.command()(exporting.export)
+app.command()(comparing.compare)
 app.command("extract-imu")(fetching.extract_imu)
 app.command("fetch-plan")(fetching.fetch_plan)
 app.command("import-checkpoint")(weights.import_checkpoint)

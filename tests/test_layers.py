@@ -17,6 +17,8 @@ LAYERS = {
     "primus.training": 5,
     "primus.evaluation": 6,
     "primus.inference": 6,
+    "primus.adapt": 6,
+    "primus.deploy": 6,
     "primus.sklearn": 6,
     "primus.reporting": 6,
     "primus.inspection": 6,

@@ -3,7 +3,8 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,29 +74,58 @@ def predict(
         UserError: the head, or the features, are of another model; nothing gave a window; `out` cannot be written.
     """
     require_head_model(head, encoder, name)
+    with features_of(paths, encoder, name, out, settings, threads, track) as found:
+        return Predicted(*_classify(found.path, head, out), found.encoded, found.said)
+
+
+@dataclass(frozen=True)
+class FoundFeatures:
+    """A file of features: the one given, or a temporary one that was just encoded; and what could not be checked."""
+
+    path: Path
+    encoded: EncodeReport | None = None
+    said: tuple[str, ...] = ()
+
+
+@contextmanager
+def features_of(
+    paths: Sequence[Path],
+    encoder: ImuEncoder,
+    name: str,
+    out: Path,
+    settings: EncodeSettings | None = None,
+    threads: int = 1,
+    track: Tracker | None = None,
+) -> Iterator[FoundFeatures]:
+    """Features of some recordings, encoded beside `out` and removed in the end, or of one file of features.
+
+    Raises:
+        UserError: see `predict`.
+    """
+    if out.is_dir():
+        raise UserError(f"{out} is a folder; give the Parquet file to write")
     if any(is_feature_file(path) for path in paths):
         if len(paths) > 1:
             raise UserError(f"{len(paths)} paths, of which one is a file of features; give that file alone, or recordings")
-        said = require_model(paths[0], encoder, name)
-        return Predicted(*_classify(paths[0], head, out), said=tuple(said))
+        if out.resolve() == paths[0].resolve():
+            raise UserError(f"{out} is the file that is read; give another one to write")
+        yield FoundFeatures(paths[0], None, tuple(require_model(paths[0], encoder, name)))
+        return
     features = out.with_name(f"{out.name}.features.parquet")
     report = encode_paths(paths, encoder, features, settings, threads, track)
-    written = _classify(features, head, out)
-    features.unlink()
     rejects = features.with_suffix(".rejects.csv")
     if rejects.exists():
         os.replace(rejects, out.with_suffix(".rejects.csv"))
-    return Predicted(*written, encoded=report)
+    try:
+        yield FoundFeatures(features, report)
+    finally:
+        features.unlink()
 
 
 def _classify(features: Path, head: Head, out: Path) -> tuple[int, dict[str, int]]:
     model = head.about.get("model") or {}
     schema = prediction_schema(head.classes, {"format": "primus.predictions/1", "classes": list(head.classes), "model": model})
     counts: Counter[str] = Counter()
-    if out.resolve() == features.resolve():
-        raise UserError(f"{out} is the file that is read; give another one to write")
-    if out.is_dir():
-        raise UserError(f"{out} is a folder; give the Parquet file to write")
     with atomic_path(out) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as writer:
         for batch in pq.ParquetFile(features).iter_batches(BLOCK, columns=["source", "start_s", "end_s", "feature"]):
             table = pa.Table.from_batches([batch])

@@ -179,8 +179,8 @@ def trained_facts(rows: LabelledRows, how: Mapping[str, Any]) -> dict[str, Any]:
     return {**how, **facts, "groups": len(set(rows.group.tolist())), "group_kind": rows.group_kind}
 
 
-def score_facts(rows: LabelledRows, plan: Plan | None, scores: Scores | None, baseline: Scores | None) -> dict[str, Any]:
-    """The scores as JSON values; says so where nothing was cross-validated."""
+def score_facts(rows: LabelledRows, plan: Plan | None, scores: Scores | None, baseline: Scores | None, what: str = BASELINE) -> dict[str, Any]:
+    """The scores, beside those of a baseline that is called `what`, as JSON values; says so where nothing was cross-validated."""
     if plan is None or scores is None:
         return {"scores": None, "scored": "not cross-validated: nothing is known of how well it does on people it has not seen"}
     facts: dict[str, Any] = {
@@ -191,7 +191,7 @@ def score_facts(rows: LabelledRows, plan: Plan | None, scores: Scores | None, ba
         "classes_of_one_group": lonely_classes(rows),
     }
     if baseline is not None:
-        facts["baseline"] = {"what": BASELINE, "scores": bounds(baseline.estimates), "gain_over_it": bounds(gain(scores, baseline))}
+        facts["baseline"] = {"what": what, "scores": bounds(baseline.estimates), "gain_over_it": bounds(gain(scores, baseline))}
     return facts
 
 

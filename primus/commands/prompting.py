@@ -1,0 +1,102 @@
+"""Commands that compare motion with words."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from primus.commands import probing
+from primus.commands.options import AsJson
+from primus.errors import UserError
+
+if TYPE_CHECKING:
+    from primus.adapt.prompting import TextEncoderChoice
+
+ClipModel = Annotated[str | None, typer.Option(help="Text encoder that the model was pretrained with (embed.encoder.model). Default: what it says.")]
+ClipWeights = Annotated[str | None, typer.Option(help="Its weights (embed.encoder.weights): a folder, a file, a tag, or $NAME.")]
+
+
+def zeroshot(
+    paths: Annotated[list[Path], typer.Argument(help="Recordings and folders of them, or one features.parquet of `primus encode`.")],
+    prompts: Annotated[Path, typer.Option(help='Classes in words: JSON or YAML {class: [texts]}, or lines "class: text".')],
+    model: probing.Model,
+    out: Annotated[Path, typer.Option(help="Parquet file to write: source, start_s, end_s, label, similarity, and the similarity to each class.")],
+    clip_model: ClipModel = None,
+    clip_weights: ClipWeights = None,
+    hop: probing.Hop = None,
+    time_unit: probing.TimeUnit = None,
+    accel_unit: probing.AccelUnit = None,
+    gyro_unit: probing.GyroUnit = None,
+    missing_gyro: probing.MissingGyro = "refuse",
+    short: probing.Short = "reflect",
+    threads: probing.Threads = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Tell classes apart by their names in words, without any label."""
+    from primus.adapt.prediction import features_of
+    from primus.adapt.prompting import class_vectors, classify, read_prompts, require_text_space, text_encoder_of
+    from primus.inference.contract import open_encoder
+    from primus.inference.feature_file import EncodeSettings
+    from primus.io.table_file import checked_units
+
+    texts = read_prompts(prompts)
+    units = checked_units(probing.stated_units(time_unit, accel_unit, gyro_unit), "options")
+    settings = EncodeSettings(probing.window_policy(hop, missing_gyro, short), None, units)
+    probing.one_thread()
+    encoder = open_encoder(model)
+    require_text_space(encoder, model)
+    found = class_vectors(texts, text_encoder_of(encoder, model, _stated(clip_model, clip_weights)), encoder, model)
+    with features_of(paths, encoder, model, out, settings, threads, probing.tracked) as features:
+        labels = classify(features.path, list(texts), found, out)
+    if features.encoded is not None:
+        probing.say_refused(features.encoded, out)
+    for line in features.said:
+        print(f"warning: {line}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"out": str(out), "windows": sum(labels.values()), "labels": labels}, indent=1))
+        return
+    for label, count in labels.items():
+        print(f"{label:24}{count}")
+    print(f"{sum(labels.values())} windows: {out}", file=sys.stderr)
+
+
+def retrieve(
+    text: Annotated[str, typer.Argument(help='What to look for, e.g. "walking up stairs".')],
+    features: Annotated[Path, typer.Option("--in", help="features.parquet of `primus encode`.")],
+    model: Annotated[str, typer.Option(help=f"{probing.MODEL_HELP} The one that encoded the features.")],
+    top: Annotated[int, typer.Option(help="How many windows.", min=1, max=100_000)] = 10,
+    clip_model: ClipModel = None,
+    clip_weights: ClipWeights = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the windows that are nearest to a sentence."""
+    from primus.adapt.labelled_features import is_feature_file, require_model
+    from primus.adapt.prompting import encode_texts, nearest_windows, require_text_space, text_encoder_of
+    from primus.inference.contract import open_encoder
+
+    if not text.strip():
+        raise UserError("the text is empty; say what to look for")
+    if not is_feature_file(features):
+        raise UserError(f"{features} is no file of features; write one with `primus encode`")
+    probing.one_thread()
+    encoder = open_encoder(model)
+    require_text_space(encoder, model)
+    for line in require_model(features, encoder, model):
+        print(f"warning: {line}", file=sys.stderr)
+    query = encode_texts([text], text_encoder_of(encoder, model, _stated(clip_model, clip_weights)), encoder, model)[0]
+    found = nearest_windows(features, query, top)
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    for item in found:
+        print(f"{item['similarity']:+.3f}  {item['start_s']:12.3f} {item['end_s']:12.3f}  {item['source']}")
+
+
+def _stated(clip_model: str | None, clip_weights: str | None) -> "TextEncoderChoice | None":
+    from primus.adapt.prompting import TextEncoderChoice
+
+    if (clip_model is None) != (clip_weights is None):
+        raise UserError("--clip-model and --clip-weights belong together; give both, or neither")
+    return None if clip_model is None or clip_weights is None else TextEncoderChoice(clip_model, clip_weights)
