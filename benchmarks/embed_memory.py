@@ -4,9 +4,9 @@
     python benchmarks/embed_memory.py --minutes 0 --takes 1000
 
 The stage runs as DVC runs it, in a folder of its own with a work cache of its own, while the resident memory of its processes is read from /proc
-(Linux). `peak_process_mib` is the greatest of a single process at any moment, `peak_sum_mib` the greatest sum over all of them at one moment, in which
-pages that they share, such as PyTorch's libraries, count once for each. A leak shows as `mib_per_1000_takes`: the least-squares slope of the sum over
-the takes done, after the first fifth.
+(Linux). `peak_process_mib` is the greatest of a single process at any moment, `peak_sum_mib` the greatest sum over all of them at one moment, in
+which pages that they share, such as PyTorch's libraries, count once for each. A leak shows as
+`mib_per_1000_takes`: the least-squares slope of the sum over the takes done, after the first fifth.
 
 The long video is 30 frames a second of H.264 at 448 pixels in which little moves (memory does not depend on it); ViT-B/32 has random weights in a
 local open_clip folder, as a person without network would give it. The short takes are one clip of 16 frames under many names.
