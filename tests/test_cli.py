@@ -23,7 +23,9 @@ def primus(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 def test_help_names_every_command_and_loads_nothing_heavy() -> None:
     done = primus("--help")
     assert done.returncode == 0
-    for command in ("doctor", "mend", "inspect", "encode", "import-checkpoint", "convert-clip"):
+    for command in (
+        "doctor", "mend", "inspect", "encode", "probe", "finetune", "zeroshot", "retrieve", "export", "compare", "import-checkpoint", "convert-clip",
+    ):  # fmt: skip
         assert command in done.stdout
     code = "import primus.cli, sys; print([m for m in ('torch', 'pandas', 'open_clip', 'h5py') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
@@ -76,6 +78,13 @@ def test_mend_removes_only_what_dvc_cannot_read(tmp_path: Path) -> None:
         (("inspect", "none.xyz"), "none.xyz"),
         (("import-checkpoint", "none.ckpt", "out"), "none.ckpt"),
         (("convert-clip", "nowhere", "out"), "nowhere"),
+        (("probe", "train", "nowhere", "--model", "none", "--out", "out"), "none"),
+        (("probe", "predict", "nowhere", "--probe", "none", "--out", "out"), "none"),
+        (("zeroshot", "nowhere", "--prompts", "none.txt", "--model", "none", "--out", "out"), "none.txt"),
+        (("retrieve", "walks", "--in", "none.parquet", "--model", "none"), "none.parquet"),
+        (("export", "--model", "none", "--out", "x.onnx", "--target", "x"), "--target is x"),
+        (("export", "--model", "none", "--out", "x.onnx", "--int8"), "--labelled"),
+        (("compare", "a.json", "nowhere"), "different kinds"),
     ],
 )
 def test_mistakes_are_one_line(arguments: tuple[str, ...], said: str) -> None:
