@@ -42,7 +42,7 @@ def test_ten_kills_end_in_the_same_metrics_bytes(finished: Workshop, copy: Works
 def test_an_ablation_reruns_one_method_and_what_hangs_on_it(finished: Workshop, profile: str) -> None:
     done = finished.dvc("exp", "run", "--temp", "-n", "no-nn", "-S", "loss.lambda_nn=0")
     ran = {line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")}
-    assert ran == {"pretrain@primus", "features@primus", "fewshot", "report"}
+    assert ran == {"pretrain@primus", "features@primus", "fewshot", "zeroshot", "retrieval", "robustness", "report"}
     difference = finished.dvc("exp", "diff", "HEAD", "no-nn", "--json")
     assert '"loss.lambda_nn"' in difference.stdout
 
