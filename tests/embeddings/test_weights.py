@@ -157,3 +157,9 @@ def test_loading_leaves_the_global_generator_alone(folders: dict[str, Path]) -> 
     load_encoder("small", str(folders["hf"]))
     load_encoder("small-quickgelu", str(folders["bare.pt"]))
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_one_line() -> None:
+    with pytest.raises(UserError, match=r"embed\.encoder\.device is 'cuda', but PyTorch finds no usable GPU here; set it to 'cpu'"):
+        load_encoder("primus-demo", "fixed-random", "cuda")
