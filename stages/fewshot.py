@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import typer
 
@@ -124,6 +125,28 @@ def metrics(tasks: list[Task], curves: Curves, probed: Probed, complete: Complet
     return found
 
 
+def prompt_weights(tasks: list[Task], sources: Sequence[Source], params: FewShotParams) -> dict[str, np.ndarray]:
+    """Data set -> (C, D) mean prompts of its classes, where the head sgd starts from them; a data set without prompts is left out, and said."""
+    if params.sgd.start != "prompts" or not any("sgd" in source.heads and source.text_trained for source in sources):
+        return {}
+    from primus.embeddings.jobs import EncoderChoice
+    from primus.embeddings.weights import shared_encoder  # the text encoder is loaded for this alone
+    from primus.evaluation.prompts import has_prompts, load_prompts
+    from primus.evaluation.zeroshot import encode_prompts
+
+    choice = load(EncoderChoice, "embed.encoder")
+    identity = shared_encoder(choice.model, choice.weights, choice.device).identity
+    named = load_value(f"profiles.{profile_name()}.zeroshot").get("prompts") or {}
+    found = {}
+    for dataset, classes in sorted({task.dataset: task.classes for task in tasks}.items()):
+        name = named.get(dataset, dataset)
+        if has_prompts(name):
+            found[dataset] = encode_prompts(load_prompts(name).texts(classes), choice, identity).mean(axis=0)
+        else:
+            print(f"{dataset}: no prompt file {name}.json, so the head sgd starts at random")
+    return found
+
+
 def site_checks(
     tasks: list[Task], segments: pd.DataFrame, splits: pd.DataFrame, sources: Sequence[Source], sweep: Sweep, threads: int, log: StageLog
 ) -> pd.DataFrame:
@@ -160,7 +183,7 @@ def main() -> None:
     probed = {source.method: (source.representation, source.heads[0]) for source in sources}
 
     with KeyedArrays(root / "segments" / "imu.h5") as imu:
-        sweep = Sweep(params, imu, file_identity(imu.path, "imu"), WorkCache("fewshot"))
+        sweep = Sweep(params, imu, file_identity(imu.path, "imu"), WorkCache("fewshot"), prompt_weights(tasks, sources, params))
         fits = list(plan_fits(tasks, sources, params))
         rows, counts, calibration = described(fits, run(sweep, fits, "few-shot", threads, log))
         sites = site_checks(tasks, segments, splits, sources, sweep, threads, log) if params.site_shots else None
