@@ -14,12 +14,13 @@ Beside the claim, `stage_over_slower_part` = stage / max(decode, encode), it pri
 sum over the cores (`cpu_floor_s`), and how many cores other processes used meanwhile. Two threads need two cores: where others leave less, the claim
 cannot hold whatever the code does, and `stage_over_side_by_side` is what to look at. The round with the least company is printed too.
 
-Decoders, frames of the file per processor second, one thread (AMD EPYC, 2026-11-23; grid of 10 frames a second, then of 1):
-    96 x 96 (made here)       decord 21700, 27800     PyAV 33000, 45800
-    448 x 448 (made here)     decord  2340,  2840     PyAV  2500,  3140
-    854 x 480 (two GoPros)    decord 590-690, 770-820 PyAV 670-830, 870-940
-Their frames are the same to the bit. decord is asked first, as the project wants it; that costs a tenth of the decoding at camera sizes, none of the
-stage's time as long as the encoder is the slower part, and PyAV stands in without loss where decord has no wheel or gives a file up.
+Decoders, frames of the file per processor second, one thread, grid of 10 frames a second (AMD EPYC, 2026-11-23):
+    96 x 96 (made here)       decord 16400   PyAV 33000
+    448 x 448 (made here)     decord  1580   PyAV  2500
+    854 x 480 (two GoPros)    decord 490-510 PyAV 670-830
+Their frames are the same to the bit. decord turns every frame into a picture, PyAV only those asked for; and decord's thread may come to hold the
+whole video (`primus.io.video`). So decord, which the project asks for first, decodes short videos, where neither matters beside the encoder, and
+PyAV those that decord could not hold in little memory, those it gives up, and all of them where decord has no wheel.
 """
 
 import json

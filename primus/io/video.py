@@ -4,9 +4,11 @@ Time zero is the presentation time of the first frame shown; times are compared 
 rate of 30000/1001 or a variable one needs no special care. The frame of a time is the last one shown at or before it; behind the end of the
 last frame there is none. Pictures are turned upright by the file's rotation mark.
 
-decord decodes where it is installed and the file is sound: every packet is first listed with PyAV (nothing decoded), and whatever decord could
-get wrong - damaged or discarded packets, another frame count, other stamps - goes to PyAV. Both give the same frames, and neither ever seeks:
-decord's jumps to a key frame are known to end elsewhere in files with untidy stamps (its issues 54 and 91).
+decord decodes where it is installed, the video is short and the file is sound: every packet is first listed with PyAV (nothing decoded), and whatever
+decord could get wrong - damaged or discarded packets, another frame count, other stamps - goes to PyAV. So do videos whose pictures would not all
+fit in `DECORD_BYTES`: decord's thread runs ahead of its reader without limit (its issues 157, 208 and 304); beside an encoder that was slower it
+filled 18 GB with half an hour at 448 pixels, where PyAV needs ten megabytes. Both give the same frames, and neither ever seeks: decord's jumps to a
+key frame are known to end elsewhere in files with untidy stamps (its issues 54 and 91).
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -27,6 +29,7 @@ except (ImportError, OSError):  # no wheel for this platform, or one whose libra
     decord = None
 
 Backend = Literal["auto", "decord", "pyav"]
+DECORD_BYTES = 128 * 2**20
 _TOLERANCE_S = 0.0005  # a stamp rounded up to the file's clock still counts as the time it was rounded from
 _TAIL_S = 0.5  # a file may end this much before the length its header states; more is missing data
 
@@ -96,7 +99,7 @@ class FrameStream(Iterator[tuple[int, NDArray[np.uint8]]]):
     def _serve(self, path: Path, times: NDArray[np.float64], backend: Backend, threads: int) -> Generator[tuple[int, NDArray[np.uint8]], None, None]:
         served = int((times < -_TOLERANCE_S).sum())
         self._count("before_first_frame", served)
-        if backend != "pyav" and decord is not None and served < len(times):
+        if decord is not None and served < len(times) and (backend == "decord" or (backend == "auto" and _is_short(path))):
             index = _list_packets(path)
             try:
                 for i, frame in _with_decord(path, times, served, index, threads):
@@ -121,7 +124,7 @@ def frames_at(path: Path, times_s: ArrayLike, backend: Backend = "auto", num_thr
     Args:
         path: a video file.
         times_s: (N,) seconds from the first frame, ascending; repeats are allowed.
-        backend: "auto" is decord where installed and able, else PyAV.
+        backend: "auto" is decord where installed and able and the video is short, else PyAV.
         num_threads: decoding threads; 1 gives the same frames as any other number, and spares decord its known thread faults.
 
     Returns:
@@ -163,15 +166,9 @@ def _with_decord(path: Path, times: NDArray[np.float64], first: int, index: _Ind
     if starts is None or np.abs(starts - relative * index.tick_s).max() > 0.001 + 1e-6 * relative[-1] * index.tick_s:  # its stamps are float32
         raise _DecordFailedError("it counts other frames than the file has")
     position, frame = 0, None
-    keys = np.asarray(reader.get_key_indices())
     for i, number in enumerate(wanted.tolist(), start=first):
         try:
             while position <= number:
-                key = np.searchsorted(keys, position, side="right")
-                unseen = min(number, keys[key] - 1 if key < len(keys) else number) - position
-                if unseen > 0:  # decoded, but not turned into pictures; a skip beyond the next key frame would seek
-                    reader.skip_frames(int(unseen))
-                    position += int(unseen)
                 raw = reader.next()
                 if position == number:
                     frame = raw.asnumpy()
@@ -226,6 +223,14 @@ def _with_pyav(
             declared = int(stream.duration or 0)
             broken = broken or (declared - end) * tick_s > _TAIL_S
         count("lost_frames" if broken else "after_last_frame", len(times) - i)
+
+
+def _is_short(path: Path) -> bool:
+    """Whether all pictures of the video, which decord may come to hold at once, fit in `DECORD_BYTES`; no if the header does not tell."""
+    with _opened(path) as container:
+        stream = _video_stream(container, path)
+        count = stream.frames or float((stream.duration or 0) * stream.time_base) * float(stream.average_rate or 0)
+        return 0 < count * stream.codec_context.width * stream.codec_context.height * 3 <= DECORD_BYTES
 
 
 def _list_packets(path: Path) -> _Index:

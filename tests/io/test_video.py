@@ -72,7 +72,6 @@ def test_both_decoders_show_the_same(vfr: tuple[Path, np.ndarray], data: st.Data
 @pytest.mark.parametrize("fps", [1, 2, 10, 30])
 @pytest.mark.parametrize("kind", ["ntsc", "variable", "b-frames", "turned", "all key frames", "one key frame"])
 def test_decoders_give_the_same_bytes_on_any_grid(tmp_path: Path, vfr: tuple[Path, np.ndarray], kind: str, fps: int) -> None:
-    """decord passes over frames between grid times without making pictures of them, but never jumps over a key frame."""
     path = tmp_path / "clip.mp4"
     if kind == "variable":
         path = vfr[0]
@@ -230,6 +229,20 @@ def test_a_file_that_breaks_half_way_gives_the_frames_before(tmp_path: Path) -> 
         assert numbers == list(range(120))
         assert stream.notes["lost_frames"] == 80
         assert stream.notes.get("decord_failed", 0) == (backend == "auto" and video.decord is not None)
+
+
+def test_long_videos_go_to_pyav_because_decord_would_hold_them_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_clip(tmp_path / "clip.mp4", n=30)
+    asked: list[Path] = []
+    with_decord = video._with_decord
+    monkeypatch.setattr(video, "_with_decord", lambda path, *rest: asked.append(path) or with_decord(path, *rest))
+    pictures = 30 * 96 * 64 * 3
+    for limit, backend, count in ((pictures, "auto", 1), (pictures - 1, "auto", 1), (pictures - 1, "decord", 2)):
+        monkeypatch.setattr(video, "DECORD_BYTES", limit)
+        assert shown(path, np.arange(30) / 30, backend) == {k: k for k in range(30)}
+        assert len(asked) == (count if video.decord is not None else 0)
+        if video.decord is None:
+            break
 
 
 def test_without_decord(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
