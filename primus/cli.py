@@ -33,6 +33,7 @@ def _version_option(
 
 app.command()(repository.doctor)
 app.command()(repository.mend)
+app.command()(repository.leakage)
 app.command()(recordings.inspect)
 app.command()(features.encode)
 app.add_typer(probing.probe, name="probe")

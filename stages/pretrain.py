@@ -133,7 +133,8 @@ def main(name: Annotated[str, typer.Argument(metavar="METHOD", help="a name unde
     """Pretrain one encoder per seed and fold with METHOD, or write what it has instead of a trained one."""
     method, settings = load(MethodSettings, load_value(f"methods.{name}.section")), load(PretrainSettings, "pretrain")
     if method.objective in ("released", "statistics"):
-        return give(name, method)
+        give(name, method)
+        return
     threads = load(Compute, "compute").threads
     if settings.device == "cuda" and torch.cuda.device_count() < settings.processes:
         found = torch.cuda.device_count()

@@ -16,7 +16,7 @@ from primus.engine import map_takes
 from primus.errors import UserError
 from primus.io.files import FileSet, resolve_root
 from primus.params import Compute, load, load_datasets, profile_name
-from primus.schema import SPLITS
+from primus.schema import SPLITS, Reject
 from primus.segments.leakage import leakage_text
 from primus.segments.plan import plan_takes, require_unique_takes
 from primus.segments.quality import Thresholds
@@ -126,9 +126,23 @@ def main() -> None:
     leakage = leakage_report(writer.split_takes, rows)
     summary = summarise(segments, writer.rejects, counts, list(segmenter.files), rows, leakage)
     for name, entry in summary["datasets"].items():
-        if entry["takes_of_unknown_people"]:
-            print(f"{name}: {entry['takes_of_unknown_people']} takes name nobody; they are split by take, so one person may be in several splits")
+        print(_told(name, entry, [reject for reject in writer.rejects if reject.dataset == name]))
     write_json("metrics/segment.json", summary)
+
+
+def _told(name: str, entry: Mapping[str, Any], rejects: list[Reject]) -> str:
+    """A line about one data set, with one refusal of the commonest kind; a second line where its takes name nobody."""
+    line = f"{name}: {entry['segments']} segments of {entry['takes']} takes"
+    if rejects:
+        counts = Counter(reject.reason for reject in rejects).most_common()
+        first = next(reject for reject in rejects if reject.reason == counts[0][0])
+        example = f"; for example {first.take_uid}: {first.detail}" if first.detail else ""
+        line += f"; refused: {', '.join(f'{reason} {count}' for reason, count in counts)}{example}"
+    if not entry["segments"]:
+        line = f"WARNING: {line}. Nothing of this data set is used: mend its settings or its files"
+    if entry["takes_of_unknown_people"]:
+        line += f"\n{name}: takes that name nobody: {entry['takes_of_unknown_people']}; split by take, so one person may be in several splits"
+    return line
 
 
 def _require_segments(segments: pd.DataFrame, writer: SegmentWriter, takes: int) -> None:

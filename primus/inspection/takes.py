@@ -97,7 +97,8 @@ def open_take(take_uid: str, folder: Path) -> InspectedTake:
     mine = known[known["take_uid"] == take_uid]
     if mine.empty:
         close = nearest(take_uid, known["take_uid"]) if len(known) < 100_000 else ""
-        raise UserError(f"{take_uid!r} is neither a file nor one of the {len(known)} takes of {folder}{close if 'mean' in close else ''}")
+        where = f"{folder}/segments/takes.parquet{close if 'mean' in close else ''}"
+        raise UserError(f"{take_uid!r} is neither a file nor one of the {len(known)} take_uids of {where}")
     dataset_name = str(mine["dataset"].iloc[0])
     config = _dataset_config(folder, dataset_name)
     files = _files(folder, dataset_name, config)

@@ -75,6 +75,9 @@ class FileSet:
         return next((name for name in candidates if self.has(name)), None)
 
 
+REMEDY = "put the recordings there, or take the dataset out of the profile in params.yaml"
+
+
 def resolve_root(spec: str, dvc_root: Path) -> Path:
     """The folder a dataset's `root` setting names.
 
@@ -95,9 +98,11 @@ def resolve_root(spec: str, dvc_root: Path) -> Path:
     else:
         root, origin = Path(spec), ""
     if not root.is_dir():
-        raise UserError(f"dataset root {root}{origin} is not a folder; expected the downloaded dataset there")
+        raise UserError(
+            f"dataset root {root}{origin} is not a folder; expected the recordings there, or take the dataset out of the profile in params.yaml"
+        )
     if not any(root.iterdir()):
-        raise UserError(f"dataset root {root}{origin} is empty; expected the downloaded dataset there")
+        raise UserError(f"dataset root {root}{origin} is empty; {REMEDY}")
     return root
 
 

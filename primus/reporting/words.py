@@ -41,6 +41,9 @@ def caveats(results: Results) -> list[str]:
     few = [name for name, facts in results.datasets.items() if facts.participants < FEW_PARTICIPANTS]
     if few:
         found.append(f"Fewer than {FEW_PARTICIPANTS} test participants in {', '.join(few)}: the intervals are too narrow there.")
+    empty = [name for name, entry in results.segments.get("datasets", {}).items() if not entry.get("segments", 1)]
+    if empty:
+        found.append(f"No segment of {', '.join(empty)} could be used; metrics/segment.json counts why.")
     for name in results.datasets:
         unknown = results.segments.get("datasets", {}).get(name, {}).get("takes_of_unknown_people", 0)
         if unknown:

@@ -4,7 +4,7 @@ Starts are whole milliseconds, so a segment's id, which ends in its start in mil
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from primus.io.takes import Activity, Narration
@@ -90,18 +90,18 @@ def tile_intervals(window_s: float, stride_s: float, begin_s: float, end_s: floa
 
 
 def labelled_intervals(activities: Sequence[Activity], window_s: float, begin_s: float, end_s: float, merge_s: float, majority: float = 0.5) -> Grid:
-    """One interval centred on each activity, moved as little as needed to lie within [begin_s, end_s], with the activity's label.
+    """Intervals with each activity's label: as many as fit one after another, at least one, centred on it together.
 
-    It is kept when intervals of that label cover more than `majority` of it, else refused as `mixed_label`. Two of one label that start
-    within `merge_s` become one.
+    So an activity shorter than two windows gives the one centred on it, and a long one is used whole, without overlap. Each is moved as little as
+    needed to lie within [begin_s, end_s]. It is kept when intervals of that label cover more than `majority` of it, else refused as
+    `mixed_label`. Two of one label that start within `merge_s` become one.
     """
     first, last = _ms_up(begin_s), _ms_down(end_s - window_s)
     kept: list[Interval] = []
     refused: list[Refused] = []
     merged = 0
     newest: dict[str, int] = {}
-    for activity in sorted(activities, key=lambda item: (item.start_s, item.end_s)):
-        start = (activity.start_s + activity.end_s - window_s) / 2
+    for activity, start in _centred(activities, window_s):
         if last < first:
             detail = f"{max(0.0, end_s - begin_s):.3f} s of recording for a segment of {window_s:g} s"
             refused.append(Refused(start, start + window_s, "too_short", detail))
@@ -117,6 +117,14 @@ def labelled_intervals(activities: Sequence[Activity], window_s: float, begin_s:
             newest[activity.label] = start_ms
             kept.append(Interval(start, label=activity.label))
     return Grid(tuple(sorted(kept, key=lambda item: item.start_s)), tuple(refused), merged)
+
+
+def _centred(activities: Sequence[Activity], window_s: float) -> Iterator[tuple[Activity, float]]:
+    for activity in sorted(activities, key=lambda item: (item.start_s, item.end_s)):
+        count = max(1, math.floor((activity.end_s - activity.start_s) / window_s + 1e-9))
+        start = (activity.start_s + activity.end_s - count * window_s) / 2
+        for number in range(count):
+            yield activity, start + number * window_s
 
 
 def _covered(activities: Sequence[Activity], label: str, begin_s: float, end_s: float) -> float:

@@ -33,7 +33,8 @@ def test_features_hold_every_probe_segment_and_say_what_made_them(finished: Fini
     with KeyedArrays(root / "data/small/features/primus/seed0-fold1.h5") as file:
         assert set(file.keys) == set(segments["segment_id"])
         assert file.names == ("feature", "multimodal", "self_supervised")
-        assert file.attrs == {"method": "primus", "seed": 0, "fold": 1, "representation": "multimodal"}
+        made_by = {"method": "primus", "seed": 0, "fold": 1, "representation": "multimodal", "probe": "", "text_trained": False}
+        assert file.attrs == made_by
         assert file.rows("multimodal").shape == (len(segments), 512)
         assert file.rows("multimodal").dtype == np.float32
     assert "skipped (no training segment has video or text)" in said["stages.features imu2clip"]

@@ -57,6 +57,14 @@ def test_labelled_windows_need_more_than_half_of_their_label() -> None:
     assert [(refused.reason, refused.detail) for refused in grid.refused] == [("mixed_label", "turn covers 50% of it")]
 
 
+def test_a_long_activity_is_used_whole_and_without_overlap() -> None:
+    activities = [Activity(0.0, 12.4, "walk"), Activity(12.4, 17.3, "sit")]
+    grid = labelled_intervals(activities, 2.5, 0.0, 17.3, 0.05)
+    assert [interval.start_s for interval in grid.intervals] == [1.2, 3.7, 6.2, 8.7, 13.6]
+    assert [interval.label for interval in grid.intervals] == ["walk"] * 4 + ["sit"]
+    assert grid.refused == ()
+
+
 def test_intervals_of_one_label_on_both_sides_count_together() -> None:
     activities = [Activity(0.0, 1.0, "walk"), Activity(1.0, 1.4, "turn"), Activity(1.4, 2.5, "walk")]
     grid = labelled_intervals(activities, 2.5, 0.0, 2.5, 0.0)
@@ -107,7 +115,7 @@ def test_labelled_grid_laws(runs: list[tuple[float, str]]) -> None:
         activities.append(Activity(at, at + length, label))
         at += length
     grid = labelled_intervals(activities, 2.5, 0.0, at, 0.0)
-    assert len(grid.intervals) + grid.merged + len(grid.refused) == len(activities)
+    assert len(grid.intervals) + grid.merged + len(grid.refused) == sum(max(1, int((a.end_s - a.start_s) / 2.5 + 1e-9)) for a in activities)
     for interval in grid.intervals:
         inside = sum(
             max(0.0, min(a.end_s, interval.start_s + 2.5) - max(a.start_s, interval.start_s)) for a in activities if a.label == interval.label

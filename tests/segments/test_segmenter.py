@@ -102,7 +102,7 @@ def test_tiles_and_labelled_activities() -> None:
     assert_values(tiled)
     activities = (Activity(0.0, 7.0, "walk"), Activity(7.0, 8.0, "turn"), Activity(8.0, 20.0, "sit"))
     labelled = run(replace(TAKE, activities=activities), recorded(0.0, 30.0), "labelled", "probe")
-    assert [(interval.start_s, interval.label) for interval in labelled.intervals] == [(1.0, "walk"), (11.5, "sit")]
+    assert [(interval.start_s, interval.label) for interval in labelled.intervals] == [(1.0, "walk"), (9.0, "sit"), (14.0, "sit")]
     assert [reject.reason for reject in labelled.rejects] == ["mixed_label"]
 
 
