@@ -24,7 +24,7 @@ PARAMS: dict[str, Any] = {
     "data": "tiny",
     "preset": "ours",
     "compute": {"threads": 1, "workers": 1},
-    "profiles": {"tiny": {"pretrain": {"steps": 12, "batch_size": 16}}},
+    "profiles": {"tiny": {"corpus": "simulation", "pretrain": {"steps": 12, "batch_size": 16}}},
     "presets": {"ours": {"loss": {"nn": {"terms": "both", "exclude": "overlap"}}}},
     "loss": {"lambda_ss": 1.0, "lambda_mm": 1.0, "lambda_nn": 1.0, "nn": {"retrieval": "video", "terms": None, "exclude": None}},
     "pretrain": {"seeds": [0], "steps": None, "batch_size": None, "encoder": {"feature_dim": 16}},
@@ -88,7 +88,7 @@ def test_writes_model_metrics_and_curves(workspace: Path, method: str, represent
     done = pretrain(workspace, method)
     assert done.returncode == 0, done.stderr
     folder = workspace / "data" / "tiny" / "models" / method / "seed0"
-    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "history.csv", "model.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "history.csv", "model.safetensors"]
     config = json.loads((folder / "config.json").read_text())
     assert config["training"]["representation"] == representation
     assert config["training"]["method"] == method
