@@ -38,7 +38,7 @@ demo: $(VENV)/.ready ## the whole pipeline on the simulated corpus, then the sum
 	@echo "next     source .venv/bin/activate && dvc exp run --temp -S loss.lambda_nn=0 && dvc exp show"
 
 test: $(VENV)/.ready ## all tests that need no long proof
-	@pytest -q -m "not slow and not verify"
+	@OMP_WAIT_POLICY=PASSIVE pytest -q -n 2 --dist loadfile -m "not slow and not verify"
 
 lint: $(VENV)/.ready ## ruff and mypy
 	@ruff check . && ruff format --check . && mypy
