@@ -93,7 +93,8 @@ def open_take(take_uid: str, folder: Path) -> InspectedTake:
         UserError: the profile has not been segmented, has no such take, or its data sets cannot be opened.
     """
     if not (folder / "segments" / "takes.parquet").is_file():
-        raise UserError(f"{take_uid!r} is not a file, and {folder} has no segments/takes.parquet to find a take in; run `dvc repro segment`, or say --data")
+        place = folder / "segments" / "takes.parquet"
+        raise UserError(f"{take_uid!r} is not a file, and there is no {place} to find a take in; run `dvc repro segment`, or say --data")
     tables = {name: read_table(folder / "segments" / f"{name}.parquet") for name in ("takes", "segments", "rejects")}
     known = pd.concat([tables["takes"][["take_uid", "dataset"]], tables["rejects"][["take_uid", "dataset"]]]).drop_duplicates("take_uid")
     mine = known[known["take_uid"] == take_uid]
