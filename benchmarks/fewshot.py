@@ -93,7 +93,7 @@ def main(
     def fit(job: tuple[int, int]) -> float:
         number, shots = job
         pool, test = (features[number][[rows[number][name] for name in table["segment_id"]]] for table in (tasks[number].pool, tasks[number].test))
-        options = {"shots": [shots], "probe": LogisticProbe(), "standardise": "pool"}
+        options = {"shots": [shots], "probe": LogisticProbe(), "standardise": "pool", "calibrate": True}
         (scored,) = score_task(tasks[number], pool, test, episodes=draws[number], **options)  # type: ignore[arg-type]
         return float(np.trace(scored.confusion.sum(axis=(0, 1))) / scored.confusion.sum())
 
