@@ -119,7 +119,7 @@ def main(method: Annotated[str, typer.Argument(help="a name under `methods` in p
         with KeyedArrays(root / "segments" / "imu.h5") as imu:
             if statistics is not None:
                 describe(statistics, imu, keys, out, method)
-            for folder in progress(folders, f"features {method}", unit="model"):
+            for folder in progress(folders, f"features {method}", unit="model") if folders else ():
                 count = encode(folder, imu, keys, out / f"{folder.name}.h5", method, threads)
                 log.event("encoded", method=method, model=folder.name, segments=count)
     print(f"{method}: {len(keys)} segments " + (f"under {len(folders)} encoder(s)" if folders else "described by statistics"))
