@@ -113,10 +113,17 @@ class FrozenClip:
         dim = self.encode_texts([""]).shape[1]
         self.identity = EncoderIdentity(name, weights_sha256, str(preprocessing), context_length, dim, device)
 
+    def drop_text_tower(self) -> None:
+        """Free what only texts need, nearly half of a ViT-B/32; `encode_texts` cannot be called any more. The identity stays."""
+        if hasattr(self._model, "visual"):  # open_clip's models all keep their image tower there
+            for name, _ in list(self._model.named_children()):
+                if name != "visual":
+                    setattr(self._model, name, None)
+
     @torch.inference_mode()
     def encode_images(self, pixels: torch.Tensor) -> np.ndarray:
         """Encode preprocessed frames (B, 3, size, size) uint8 to (B, dim) float32, projected but not normalised."""
-        scaled = (pixels.to(self._device).float().div_(255) - self._mean) / self._std
+        scaled = pixels.to(self._device).float().div_(255).sub_(self._mean).div_(self._std)
         return cast(Any, self._model).encode_image(scaled).float().cpu().numpy()
 
     @torch.inference_mode()

@@ -105,7 +105,9 @@ def embed_take(job: TakeJob, threads: int = 1) -> TakeEmbeddings:
     found = cached_take(job)
     if found is not None:
         return found
-    frames = encode_video(job.path, _encoder(job.encoder, job.identity), job.fps, threads)
+    encoder = _encoder(job.encoder, job.identity)
+    encoder.drop_text_tower()  # no process embeds both videos and texts
+    frames = encode_video(job.path, encoder, job.fps, threads)
     cache = FrameCache(job.identity, job.fps)
     cache.store(cache.key(job.path, job.name), frames)
     return _pooled(job, frames, reused=False)

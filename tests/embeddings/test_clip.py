@@ -78,3 +78,22 @@ def test_single_threaded_restores_the_count() -> None:
         raise KeyError
     assert torch.get_num_threads() == 2
     torch.set_num_threads(before)
+
+
+def test_images_need_no_text_tower() -> None:
+    torch.manual_seed(0)
+    vision = {"image_size": 32, "patch_size": 16, "layers": 1, "width": 32, "head_width": 16}
+    text = {"context_length": 16, "vocab_size": 49408, "layers": 1, "width": 32, "heads": 2}
+    model = open_clip.CLIP(embed_dim=24, vision_cfg=vision, text_cfg=text)
+    preprocessing = Preprocessing(32, (0.4,) * 3, (0.3,) * 3)
+    tokenizer = open_clip.SimpleTokenizer(context_length=16)
+    encoder = FrozenClip(model, tokenizer, name="s", preprocessing=preprocessing, context_length=16, weights_sha256="")
+    pixels = torch.from_numpy(generator(4).integers(0, 256, (5, 3, 32, 32)).astype(np.uint8))
+    with torch.inference_mode():
+        plain = model.encode_image((pixels.float() / 255 - 0.4) / 0.3).numpy()
+    before, identity = encoder.encode_images(pixels), encoder.identity
+    assert np.array_equal(before, plain), "scaling in place is the same arithmetic"
+    encoder.drop_text_tower()
+    assert np.array_equal(encoder.encode_images(pixels), before)
+    assert encoder.identity == identity
+    assert [name for name, child in model.named_children() if child is not None] == ["visual"]
