@@ -47,16 +47,8 @@ def _imported(path: Path, package: str, root: str, by_name: bool) -> set[str]:
 
 
 @cache
-def import_closure(module: str, by_name: bool = False) -> tuple[Path, ...]:
-    """Source files of the project that `module` reaches through imports, itself included, sorted by path.
-
-    `by_name` also follows modules that a source names in a text (a registry that imports on demand), except in `__init__` files, whose lazy
-    re-exports are nobody's dependency. A cache key leaves them out and adds the one that is used, so that mending one reader does not read
-    every data set again; a DVC stage lists them all.
-
-    Imports are read from the source, not executed; only modules of the same top-level package as `module`, or of `primus`, count.
-    Lazy re-exports (PEP 562) are not imports: a package's `__init__` file counts, what it would load on demand does not.
-    """
+def _closure(module: str, by_name: bool) -> dict[str, Path]:
+    """Modules that `module` reaches and their source files; see `import_closure`."""
     found: dict[str, Path] = {}
     todo = {module, *(".".join(module.split(".")[:n]) for n in range(1, module.count(".") + 1))}
     while todo:
@@ -67,15 +59,31 @@ def import_closure(module: str, by_name: bool = False) -> tuple[Path, ...]:
         found[name] = path
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         todo |= _imported(path, package, "primus", by_name and path.name != "__init__.py") - found.keys()
-    return tuple(sorted(found.values()))
+    return found
+
+
+def import_closure(module: str, by_name: bool = False) -> tuple[Path, ...]:
+    """Source files of the project that `module` reaches through imports, itself included, sorted by path.
+
+    `by_name` also follows modules that a source names in a text (a registry that imports on demand), except in `__init__` files, whose lazy
+    re-exports are nobody's dependency. A cache key leaves them out and adds the one that is used, so that mending one reader does not read
+    every data set again; a DVC stage lists them all.
+
+    Imports are read from the source, not executed; only modules of the same top-level package as `module`, or of `primus`, count.
+    Lazy re-exports (PEP 562) are not imports: a package's `__init__` file counts, what it would load on demand does not.
+    """
+    return tuple(sorted(_closure(module, by_name).values()))
 
 
 @cache
 def code_digest(module: str) -> str:
-    """sha256 over the names and contents of the module's import closure."""
+    """sha256 over the names and contents of the module's import closure; the folder it lies in is no part of it.
+
+    `dvc exp run --temp` and queue workers run the same code from a folder of their own.
+    """
     digest = hashlib.sha256()
-    for path in import_closure(module):
-        digest.update("/".join(path.parts[-3:]).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    for name, path in sorted(_closure(module, by_name=False).items()):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 

@@ -1,5 +1,8 @@
 """Cached work is found again, never stale, never corrupt."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +71,21 @@ def test_closure_follows_every_import_and_a_changed_source_changes_the_digest(tm
 
 
 _imported = primus.provenance._imported
+
+
+def test_digest_is_the_same_wherever_the_code_lies(tmp_path: Path) -> None:
+    """`dvc exp run --temp` runs a copy of the code in a folder of its own; what was kept before must be found there."""
+    source = Path(primus.provenance.__file__).parent
+    digests = set()
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        shutil.copytree(source, tmp_path / folder / "primus", ignore=shutil.ignore_patterns("__pycache__"))
+        command = "import primus.provenance as p; print(p.__file__, p.code_digest('primus.embeddings.frames'))"
+        done = subprocess.run([sys.executable, "-c", command], cwd=tmp_path / folder, capture_output=True, text=True, check=True)
+        where, digest = done.stdout.split()
+        assert Path(where).is_relative_to(tmp_path / folder)
+        digests.add(digest)
+    assert digests == {code_digest("primus.embeddings.frames")}
 
 
 def test_modules_that_a_registry_names_count_only_where_asked() -> None:
