@@ -160,7 +160,7 @@ def decoder_rates(path: Path, repeats: int) -> dict[str, dict[str, float]]:
 
 def main(
     encoder: Annotated[Literal["demo", "vit-b-32"], typer.Option(help="The demo's tiny encoder on 96 pixels, or ViT-B/32 on 448.")] = "demo",
-    seconds: Annotated[float, typer.Option(help="Length of the clip.")] = 60.0,
+    seconds: Annotated[float, typer.Option(help="Length of the clip.")] = 300.0,
     repeats: Annotated[int, typer.Option(help="Rounds; medians are reported.")] = 5,
     video: Annotated[list[Path] | None, typer.Option(help="Clips of your own, for the decoders' rates.")] = None,
     measure_plain: Annotated[bool, typer.Option("--plain", help="Also time the plain way (slow).")] = False,
