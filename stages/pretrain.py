@@ -30,11 +30,41 @@ ELSEWHERE = ("seeds", "checkpoint_every_s", "export", "device", "processes")  # 
 SEGMENT_FILES = ("segments.parquet", "splits.parquet", "imu.h5")
 
 
+class LiveCurves:
+    """Curves of a run while it goes, written by dvclive below dvclive/<method>/<run>: one point per progress line.
+
+    `dvc plots show dvclive/primus/seed0/plots/metrics/total.tsv` draws one. They are a view, no result: git and the DVC graph leave them out, a
+    folder that cannot be written stops nothing, and a run too short for a progress line never loads dvclive.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.folder = Path("dvclive", *name.split(" "))
+        self.live: Any = None
+        self.broken = False
+
+    def point(self, step: int, values: dict[str, float], resumed: bool) -> None:
+        """Add one value of each curve."""
+        if self.broken:
+            return
+        try:
+            if self.live is None:
+                from dvclive import Live  # seconds to import
+
+                self.live = Live(str(self.folder), resume=resumed, report=None, save_dvc_exp=False, dvcyaml=None)
+            self.live.step = step
+            for name, value in values.items():
+                self.live.log_metric(name, value)
+            self.live.make_summary()
+        except OSError as error:
+            self.broken = True
+            print(f"no live curves in {self.folder}: {error}", file=sys.stderr)
+
+
 class Reporter:
-    """A line every few seconds: loss terms, segments per second, time left."""
+    """A line every few seconds: loss terms, segments per second, time left; the same as live curves."""
 
     def __init__(self, name: str, log: StageLog) -> None:
-        self.name, self.log = name, log
+        self.name, self.log, self.curves = name, log, LiveCurves(name)
         self.started = self.said = time.monotonic()
         self.first_step, self.segments = -1, 0
 
@@ -56,6 +86,8 @@ class Reporter:
             flush=True,
         )
         self.log.event("step", run=self.name, step=report.step, segments_per_s=round(rate, 1), **report.terms)
+        if report.step < report.total_steps or self.curves.live is not None:
+            self.curves.point(report.step, report.terms | {"segments_per_s": rate}, resumed=self.first_step > 1)
 
 
 def described(name: str, profile: str, settings: PretrainSettings, method: MethodSettings) -> dict[str, Any]:
