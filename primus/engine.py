@@ -1,4 +1,4 @@
-"""Map a function over takes with local processes: ordered results, and whatever happens to one take costs that take only.
+"""Map a function over takes with local processes, or on a Ray cluster: ordered results, and whatever happens to one take costs that take only.
 
 Every call runs with the numeric libraries on one thread, in a worker or not, so that no result depends on how the work was spread.
 """
@@ -27,7 +27,16 @@ Result = TypeVar("Result")
 AHEAD = 4
 """Results that may wait, per worker, for an earlier one to be finished; it bounds memory when one take is slow."""
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+ENGINES = ("local", "ray")
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one call takes of a node when calls are spread over a cluster."""
+
+    cpus: float = 1.0
+    gpus: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,7 @@ def map_takes(
     items: Sequence[Item],
     workers: int,
     timeout_s: float | Callable[[Item], float] | None = None,
+    needs: Needs | None = None,
 ) -> Iterator[Outcome[Item, Result]]:
     """Yield the outcome of `function` for each item, in the items' order.
 
@@ -57,20 +67,35 @@ def map_takes(
         workers: processes besides this one; a single one too protects the run from a crash. With 0, and within a worker, everything runs in this
             process, where a crash cannot be caught and no time limit holds.
         timeout_s: seconds one call may take, or a function of the item that gives them; None for no limit.
+        needs: given where the calls may leave this machine: with `PRIMUS_ENGINE=ray` the workers are then those of a Ray cluster (`engine_ray`).
 
     Raises:
-        UserError: the function raised it.
+        UserError: the function raised it, or `PRIMUS_ENGINE` names no engine.
         RuntimeError: a worker could not start.
     """
     workers = min(workers, len(items))
     if workers < 1 or multiprocessing.current_process().daemon:
         yield from _in_process(function, items)
+    elif needs is not None and engine_name() == "ray":
+        from primus.engine_ray import map_on_ray
+
+        with contextlib.closing(map_on_ray(function, items, workers, timeout_s, needs)) as spread:
+            yield from spread
     else:
         with contextlib.closing(_in_workers(function, items, workers, timeout_s)) as outcomes:
             yield from outcomes
 
 
-def _call(function: Callable[[Item], Result], item: Item) -> tuple[Result | None, Rejected | None]:
+def engine_name() -> str:
+    """ "local" or "ray", as `PRIMUS_ENGINE` says: where work is done is no parameter of a stage, since no result depends on it."""
+    name = os.environ.get("PRIMUS_ENGINE") or "local"
+    if name not in ENGINES:
+        raise UserError(f"PRIMUS_ENGINE is {name!r}; expected {' or '.join(ENGINES)}")
+    return name
+
+
+def call_once(function: Callable[[Item], Result], item: Item) -> tuple[Result | None, Rejected | None]:
+    """The value of one call, or why its item is refused."""
     try:
         return function(item), None
     except Rejected as refused:
@@ -89,7 +114,7 @@ def _in_process(function: Callable[[Item], Result], items: Sequence[Item]) -> It
         if controller is None or len(sys.modules) != loaded:  # a library imported meanwhile brings its own threads
             loaded, controller = len(sys.modules), ThreadpoolController()
         with controller.limit(limits=1):
-            value, refused = _call(function, item)
+            value, refused = call_once(function, item)
         yield Outcome(item, value, refused)
 
 
@@ -163,8 +188,8 @@ def _start(function: Callable[[Any], Any]) -> _Worker:
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     """Children started meanwhile load their numeric libraries with one thread."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     try:
         yield
     finally:
@@ -229,7 +254,7 @@ def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
         except EOFError:
             return
         try:
-            value, refused = _call(function, item)
+            value, refused = call_once(function, item)
         except UserError as mistake:
             pipe.send(("mistake", str(mistake)))
             continue

@@ -31,6 +31,10 @@ class StageLog:
         except OSError:
             self.path = None  # a log that cannot be written must not stop the work it describes
 
+    def rate(self, count: int) -> float:
+        """`count` per second since the stage began."""
+        return round(count / max(1e-3, time.monotonic() - self._started), 1)
+
     def event(self, event: str, **fields: Any) -> None:
         """Write one line: the event's name, seconds since the stage began, and `fields`."""
         if self.path is None:
@@ -42,6 +46,18 @@ class StageLog:
                 handle.write(json.dumps(row | fields, default=str, sort_keys=True) + "\n")
         except OSError:
             self.path = None
+
+
+def _resources() -> dict[str, float]:
+    """What this process and those it has waited for took: processor seconds, the largest of the children's memory, data from and to disks."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "cpu_s": round(own.ru_utime + own.ru_stime, 2),
+        "children_cpu_s": round(children.ru_utime + children.ru_stime, 2),
+        "children_peak_rss_mib": children.ru_maxrss // 1024,
+        "read_mib": (own.ru_inblock + children.ru_inblock) // 2048,
+        "written_mib": (own.ru_oublock + children.ru_oublock) // 2048,
+    }
 
 
 def stage(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -67,7 +83,7 @@ def stage(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 log.event("interrupted")
                 print(f"{name}: interrupted; run the same command again to continue from the finished work", file=sys.stderr)
                 raise SystemExit(130) from None
-            log.event("done")
+            log.event("done", **_resources())
             return result
 
         return run

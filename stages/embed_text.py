@@ -23,7 +23,7 @@ ROWS_PER_WRITE = 4096
 @stage("embed_text")
 def main() -> None:
     """Clean the narrations, encode each distinct text once, pool them per segment, and write the embeddings and the metrics."""
-    profile = profile_name()
+    profile, log = profile_name(), StageLog("embed_text")
     choice = load(EncoderChoice, "embed.encoder")
     segments = read_table(Path("data") / profile / "segments" / "segments.parquet", columns=["segment_id", "texts"])
     cleaned = [tuple(filter(None, map(clean_text, texts))) if texts is not None else () for texts in segments["texts"]]
@@ -66,7 +66,7 @@ def main() -> None:
         "texts": {"said": said, "empty": said - sum(map(len, cleaned)), "distinct": len(row_of), "truncated": truncated},
     }
     write_json("metrics/embed_text.json", metrics)
-    StageLog("embed_text").event("texts", encoded=counts["encoded"], reused=counts["reused"])
+    log.event("texts", encoded=counts["encoded"], reused=counts["reused"], texts_per_s=log.rate(counts.total()), segments=len(having))
     print(f"embed_text: {counts['encoded']} texts encoded, {counts['reused']} reused")
 
 

@@ -121,7 +121,8 @@ def main() -> None:
         if jobs and not any(result.frames for result in results):
             raise UserError(f"none of the {len(jobs)} videos could be read; the first is {trouble}")
     write_json("metrics/embed_video.json", metrics_of(segments, results, crashed=len(jobs) - len(results)))
-    log.event("frames", encoded=counts["encoded"], reused=counts["reused"], videos=len(jobs))
+    rates = {"frames_per_s": log.rate(counts.total()), "videos_per_s": log.rate(len(jobs))}
+    log.event("frames", encoded=counts["encoded"], reused=counts["reused"], videos=len(jobs), crashed=len(jobs) - len(results), **rates)
     print(f"embed_video: {counts['encoded']} frames encoded, {counts['reused']} reused, of {len(jobs)} videos")
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import typer
 
 from primus.artifacts import atomic_path, read_table, write_json, write_table
-from primus.engine import map_takes
+from primus.engine import Needs, engine_name, map_takes
 from primus.errors import UserError
 from primus.io.files import FileSet, resolve_root
 from primus.params import Compute, load, load_datasets, profile_name
@@ -107,7 +107,7 @@ def main() -> None:
 
     with SegmentWriter(folder, params.settings()) as writer:
         writer.rejects += listed
-        outcomes = map_takes(segmenter, jobs, load(Compute, "compute").workers, timeout_s=params.take_timeout_s)
+        outcomes = map_takes(segmenter, jobs, load(Compute, "compute").workers, params.take_timeout_s, Needs())
         for outcome in progress(outcomes, "segment", total=len(jobs), unit="take"):
             if outcome.value is None:
                 assert outcome.refused is not None
@@ -128,6 +128,8 @@ def main() -> None:
     for name, entry in summary["datasets"].items():
         print(_told(name, entry, [reject for reject in writer.rejects if reject.dataset == name]))
     write_json("metrics/segment.json", summary)
+    done: dict[str, Any] = {name: summary[name] for name in ("takes", "segments", "rejects")}
+    log.event("segmented", engine=engine_name(), takes_per_s=log.rate(len(jobs)), segments_per_s=log.rate(len(segments)), **done)
 
 
 def _told(name: str, entry: Mapping[str, Any], rejects: list[Reject]) -> str:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {
     "primus.schema": 0, "primus.errors": 0, "primus.artifacts": 0, "primus.keyed_arrays": 0, "primus.params": 0, "primus.provenance": 0,
     "primus.work_cache": 0, "primus.stage": 0, "primus.seeds": 0,
-    "primus.io": 1, "primus.simulate": 1, "primus.engine": 1,
+    "primus.io": 1, "primus.simulate": 1, "primus.engine": 1, "primus.engine_ray": 1,
     "primus.segments": 2,
     "primus.embeddings": 3,
     "primus.augment": 4, "primus.models": 4, "primus.losses": 4,
@@ -19,6 +19,7 @@ LAYERS = {
     "primus.inference": 6,
     "primus.adapt": 6,
     "primus.deploy": 6,
+    "primus.experiments": 6,
     "primus.sklearn": 6,
     "primus.reporting": 6,
     "primus.inspection": 6,

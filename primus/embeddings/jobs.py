@@ -1,5 +1,6 @@
 """Videos and texts to embeddings, take by take and chunk by chunk: from the cache where they are there, else in worker processes."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from primus.embeddings.clip import Device, EncoderIdentity, FrozenClip
 from primus.embeddings.frames import FrameCache, VideoFrames, encode_video
 from primus.embeddings.pool import Pool, grid_range, pool_segments
 from primus.embeddings.text import TextCache
-from primus.engine import Outcome, map_takes
+from primus.engine import Needs, Outcome, map_takes
 from primus.errors import UserError
 
 Job = TypeVar("Job")
@@ -164,10 +165,16 @@ def embed_texts(job: TextJob) -> TextEmbeddings:
 def embed_videos(jobs: Sequence[TakeJob], workers: int) -> Iterator[Outcome[TakeJob, TakeEmbeddings]]:
     """Outcomes in the jobs' order. Where there are fewer videos than workers, several batches of one video are encoded at a time."""
 
-    def work(processes: int) -> Callable[[TakeJob], TakeEmbeddings]:
-        return partial(embed_take, threads=max(1, workers // processes))
+    def threads(processes: int) -> int:
+        return max(1, workers // processes)
 
-    return _reuse_then_map(jobs, cached_take, work, lambda job: job.frames, workers, least=1, timeout_s=_take_limit_s)
+    def work(processes: int) -> Callable[[TakeJob], TakeEmbeddings]:
+        return partial(embed_take, threads=threads(processes))
+
+    def needs(processes: int) -> Needs:
+        return _needs(jobs[0].encoder, threads(processes))
+
+    return _reuse_then_map(jobs, cached_take, work, lambda job: job.frames, workers, least=1, needs=needs, timeout_s=_take_limit_s)
 
 
 def _take_limit_s(job: TakeJob) -> float:
@@ -176,7 +183,23 @@ def _take_limit_s(job: TakeJob) -> float:
 
 def embed_chunks(jobs: Sequence[TextJob], workers: int) -> Iterator[Outcome[TextJob, TextEmbeddings]]:
     """Outcomes in the jobs' order."""
-    return _reuse_then_map(jobs, cached_texts, lambda _: embed_texts, lambda job: len(job.texts), workers, least=0)
+    return _reuse_then_map(
+        jobs, cached_texts, lambda _: embed_texts, lambda job: len(job.texts), workers, least=0, needs=lambda _: _needs(jobs[0].encoder, 1)
+    )
+
+
+def _needs(encoder: EncoderChoice, threads: int) -> Needs:
+    """A processor for each thread and, where the encoder runs on a GPU, `$PRIMUS_GPU_SHARE` of one (default 1: the whole)."""
+    if encoder.device == "cpu":
+        return Needs(cpus=threads)
+    text = os.environ.get("PRIMUS_GPU_SHARE") or "1"
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise UserError(f"PRIMUS_GPU_SHARE is {text!r}; expected a number above 0 and at most 1: the part of a GPU that one worker takes")
+    return Needs(cpus=threads, gpus=share)
 
 
 def _reuse_then_map(
@@ -186,6 +209,7 @@ def _reuse_then_map(
     effort: Callable[[Job], int],
     workers: int,
     least: int,
+    needs: Callable[[int], Needs],
     timeout_s: Callable[[Job], float] | None = None,
 ) -> Iterator[Outcome[Job, Result]]:
     """Read in this process what an earlier run has done; from the first job that it has not, workers do the rest.
@@ -197,7 +221,7 @@ def _reuse_then_map(
         if found is None:
             rest = jobs[number:]
             processes = least if sum(map(effort, rest)) < WORTH_WORKERS else max(1, min(workers, len(rest)))
-            yield from map_takes(work(max(1, processes)), rest, processes, timeout_s)
+            yield from map_takes(work(max(1, processes)), rest, processes, timeout_s, needs(max(1, processes)))
             return
         yield Outcome(job, found, None)
 

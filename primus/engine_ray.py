@@ -1,0 +1,250 @@
+"""The engine's calls on a Ray cluster: the same functions on the same items, so the same bytes, in the same order.
+
+A worker is a Ray actor on any node with the CPUs and GPUs a call needs. It keeps the function and what that has loaded (an encoder), does one take
+at a time and is replaced when it dies. Workers are used as the cluster starts them, so that a cluster may be smaller than what was asked for, and may
+grow. Every node needs the checkout, its environment and the data under the paths they have here (shared storage); docs/scale.md says how to launch.
+"""
+
+import contextlib
+import os
+import site
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from primus.engine import AHEAD, THREAD_VARIABLES, Needs, Outcome, call_once
+from primus.errors import Rejected, UserError
+
+RETRIES = 2
+"""Times that a take is given to another worker when its own died: nodes of a cluster are taken away, which is no fault of the take."""
+STARTS = 3
+"""Workers that may fail to start, one after the other, before the run ends."""
+_SAID_EVERY_S = 30.0
+_PASSED = ("DVC_ROOT", "CLIP_WEIGHTS")
+_STORE_BYTES = 512 * 2**20
+
+
+class Caller:
+    """What runs in a worker: the function, called for one item at a time."""
+
+    def __init__(self, function: Callable[[Any], Any], folder: str) -> None:
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            place = f"{os.uname().nodename} cannot enter {folder} ({error.strerror})"
+            raise RuntimeError(f"{place}; the checkout must lie on storage that all nodes share") from None
+        self.function = function
+
+    def ready(self) -> None:
+        """Return once the function has arrived."""
+
+    def call(self, item: Any) -> tuple[str, Any, tuple[str, str] | None]:
+        """("done", value, refusal) or ("mistake", message, None)."""
+        try:
+            value, refused = call_once(self.function, item)
+        except UserError as mistake:
+            return "mistake", str(mistake), None
+        return "done", value, (refused.reason, refused.detail) if refused else None
+
+
+@dataclass
+class _Worker:
+    """An actor, the answer that is awaited from it, and what it is doing (None while it starts or waits)."""
+
+    actor: Any
+    answer: Any
+    ready: bool = False
+    index: int | None = None
+    limit_s: float | None = None
+    deadline: float | None = None
+
+
+@dataclass
+class _Board:
+    """Finished outcomes by index, takes to be tried again, how often each lost its worker, and the next index to hand out and to hand over."""
+
+    finished: dict[int, tuple[Any, Rejected | None]] = field(default_factory=dict)
+    again: list[int] = field(default_factory=list)
+    deaths: dict[int, int] = field(default_factory=dict)
+    next_given: int = 0
+    next_due: int = 0
+
+    def next_index(self, limit: int) -> int | None:
+        """The next take to hand out, those that lost their worker first."""
+        if self.again:
+            return self.again.pop(0)
+        if self.next_given >= limit:
+            return None
+        self.next_given += 1
+        return self.next_given - 1
+
+
+def map_on_ray(
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
+    workers: int,
+    timeout_s: float | Callable[[Any], float] | None,
+    needs: Needs,
+) -> Generator[Outcome[Any, Any], None, None]:
+    """Yield the outcome of `function` for each item, in the items' order; see `primus.engine.map_takes` for the arguments.
+
+    A take whose worker dies is given to another one up to `RETRIES` times, then refused as `reader_crashed`; one that exceeds its time limit is
+    refused at once. At most `AHEAD` takes per worker are begun beyond the one that is due, so that neither this process nor Ray's store fills up.
+
+    Raises:
+        UserError: the function raised it, Ray is not installed, or `RAY_ADDRESS` cannot be reached.
+        RuntimeError: workers could not start.
+    """
+    ray = _imported()
+    with _cluster(ray, workers, needs):
+        pool = _Pool(ray, function, needs, workers)
+        board = _Board()
+        try:
+            while board.next_due < len(items):
+                pool.give(items, board, limit=min(len(items), board.next_due + AHEAD * workers), timeout_s=timeout_s)
+                if board.next_due in board.finished:
+                    value, refused = board.finished.pop(board.next_due)
+                    board.next_due += 1
+                    yield Outcome(items[board.next_due - 1], value, refused)
+                else:
+                    pool.wait(board)
+        finally:
+            pool.stop()
+
+
+class _Pool:
+    """The workers of one run."""
+
+    def __init__(self, ray: Any, function: Callable[[Any], Any], needs: Needs, workers: int) -> None:
+        self.ray, self.needs = ray, needs
+        self.function = ray.put(function)
+        options = {"num_cpus": needs.cpus, "num_gpus": needs.gpus, "runtime_env": {"env_vars": _environment()}, "max_restarts": 0}
+        self.kind = ray.remote(**options)(Caller)
+        self.failed_starts = 0
+        self.said = time.monotonic()
+        self.members = [self._start() for _ in range(workers)]
+
+    def _start(self) -> _Worker:
+        actor = self.kind.remote(self.function, os.getcwd())
+        return _Worker(actor, actor.ready.remote())
+
+    def stop(self) -> None:
+        """End every worker, whatever it is doing."""
+        for member in self.members:
+            self.ray.kill(member.actor)
+
+    def give(self, items: Sequence[Any], board: _Board, limit: int, timeout_s: float | Callable[[Any], float] | None) -> None:
+        """A take for every worker that has none."""
+        for worker in self.members:
+            if worker.ready and worker.index is None:
+                index = board.next_index(limit)
+                if index is None:
+                    return
+                worker.index = index
+                worker.limit_s = timeout_s(items[index]) if callable(timeout_s) else timeout_s
+                worker.deadline = None if worker.limit_s is None else time.monotonic() + worker.limit_s
+                worker.answer = worker.actor.call.remote(items[index])
+
+    def wait(self, board: _Board) -> None:
+        """Wait for an answer or a time limit, and act on it."""
+        awaited = {worker.answer: number for number, worker in enumerate(self.members) if worker.answer is not None}
+        deadlines = [worker.deadline for worker in self.members if worker.deadline is not None]
+        pause = min([_SAID_EVERY_S, *(max(0.0, deadline - time.monotonic()) for deadline in deadlines)])
+        answered, _ = self.ray.wait(list(awaited), num_returns=1, timeout=pause, fetch_local=True)
+        for answer in answered:
+            self._hear(awaited[answer], board)
+        for number, worker in enumerate(self.members):
+            if worker.deadline is not None and time.monotonic() >= worker.deadline and worker.index is not None:
+                board.finished[worker.index] = (None, Rejected("reader_crashed", f"no result within its time limit of {worker.limit_s:g} s"))
+                self._replace(number)
+        if not any(worker.ready for worker in self.members) and time.monotonic() - self.said >= _SAID_EVERY_S:
+            self.said = time.monotonic()
+            has = {name: amount for name, amount in self.ray.available_resources().items() if name in ("CPU", "GPU")}
+            wanted = f"{self.needs.cpus:g} CPU and {self.needs.gpus:g} GPU each"
+            print(f"waiting for the Ray cluster to start a worker ({wanted}; free now: {has or 'nothing'})", file=sys.stderr, flush=True)
+
+    def _hear(self, number: int, board: _Board) -> None:
+        worker = self.members[number]
+        index, answer = worker.index, worker.answer
+        try:
+            told = self.ray.get(answer)
+        except self.ray.exceptions.RayActorError as error:
+            self._lost(number, board, _short(error))
+            return
+        except self.ray.exceptions.RayError as error:  # the answer itself: it could not be packed, or was lost with its node
+            if index is None:
+                self._lost(number, board, _short(error))
+                return
+            told = ("done", None, ("reader_crashed", _short(error)))
+        worker.answer = None
+        if index is None:
+            worker.ready, self.failed_starts = True, 0
+            return
+        kind, value, refused = told
+        if kind == "mistake":
+            raise UserError(value)
+        board.finished[index] = (value, Rejected(*refused) if refused else None)
+        worker.index = worker.deadline = None
+
+    def _lost(self, number: int, board: _Board, why: str) -> None:
+        index = self.members[number].index
+        if index is None:
+            self.failed_starts += 1
+            if self.failed_starts >= STARTS:
+                raise RuntimeError(f"{STARTS} Ray workers could not start one after the other; the last: {why}")
+        else:
+            board.deaths[index] = board.deaths.get(index, 0) + 1
+            if board.deaths[index] > RETRIES:
+                board.finished[index] = (None, Rejected("reader_crashed", f"its worker died {board.deaths[index]} times; the last time: {why}"))
+            else:
+                board.again.append(index)
+        self._replace(number)
+
+    def _replace(self, number: int) -> None:
+        self.ray.kill(self.members[number].actor)
+        self.members[number] = self._start()
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def _environment() -> dict[str, str]:
+    """What a worker's process finds in its environment: this code before any that is installed, one thread, and where caches and weights are."""
+    installed = tuple({sys.prefix, sys.base_prefix, *site.getsitepackages()})
+    code = dict.fromkeys([os.getcwd(), *(path for path in sys.path if path and not path.startswith(installed))])
+    mine = {name: value for name, value in os.environ.items() if name in _PASSED or (name.startswith("PRIMUS_") and name != "PRIMUS_ENGINE")}
+    return mine | dict.fromkeys(THREAD_VARIABLES, "1") | {"PYTHONPATH": os.pathsep.join(code)}
+
+
+def _imported() -> Any:
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError:
+        raise UserError("PRIMUS_ENGINE is ray, but Ray is not installed; pip install 'primus-imu[ray]', or unset PRIMUS_ENGINE") from None
+    return ray
+
+
+@contextlib.contextmanager
+def _cluster(ray: Any, workers: int, needs: Needs) -> Iterator[None]:
+    """Connect to the cluster at `RAY_ADDRESS`; without one, run one on this machine for as long as it is needed."""
+    if ray.is_initialized():
+        yield
+        return
+    address = os.environ.get("RAY_ADDRESS")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    here = {"num_cpus": max(1, round(workers * needs.cpus)), "include_dashboard": False, "object_store_memory": _STORE_BYTES}
+    try:
+        ray.init(address=address or "local", **quiet, **({} if address else here))
+    except Exception as error:  # Ray raises plain Exception, ConnectionError, RuntimeError and ValueError here
+        ray.shutdown()
+        remedy = f"check RAY_ADDRESS={address}" if address else "rerun (a busy machine may be too slow), or name a running cluster in RAY_ADDRESS"
+        raise UserError(f"Ray did not start: {_short(error)}; {remedy}, or unset PRIMUS_ENGINE") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
