@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from primus.adapt.labelled import GroupKind, LabelledRows
 from primus.errors import UserError
-from primus.inference.feature_file import _weights_digest as weights_digest
+from primus.inference.feature_file import weights_digest
 from primus.models.encoder import ImuEncoder
 
 __all__ = ["about_features", "is_feature_file", "labelled_features", "require_model", "vectors", "weights_digest"]

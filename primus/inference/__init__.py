@@ -12,6 +12,7 @@ _HOME = {
     "encode_windows": "primus.inference.encoding",
     "open_encoder": "primus.inference.contract",
     "preprocess": "primus.inference.samples",
+    "weights_digest": "primus.inference.feature_file",
     "windows": "primus.inference.recording_windows",
 }
 __all__ = [
@@ -23,13 +24,14 @@ __all__ = [
     "encode_windows",
     "open_encoder",
     "preprocess",
+    "weights_digest",
     "windows",
 ]
 
 if TYPE_CHECKING:
     from primus.inference.contract import open_encoder
     from primus.inference.encoding import encode_windows
-    from primus.inference.feature_file import encode_paths
+    from primus.inference.feature_file import encode_paths, weights_digest
     from primus.inference.live import Stream, StreamFeature
     from primus.inference.policy import Policy
     from primus.inference.recording_windows import Windows, windows

@@ -90,7 +90,8 @@ class _Batch:
     offset: int
 
     def imu(self) -> NDArray[np.float32]:
-        return np.concatenate([prepared.windows(begin, end).imu for _, prepared, begin, end in self.pieces])
+        parts = [prepared.windows(begin, end).imu for _, prepared, begin, end in self.pieces]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def feature_schema(encoder: ImuEncoder, about: Mapping[str, Any]) -> pa.Schema:
@@ -130,7 +131,7 @@ def encode_paths(
     sources, damaged = find_sources(paths, (out, rejects_path))
     about = {
         "format": "primus.features/1",
-        "model": {"weights_sha256": _weights_digest(encoder), "options": encoder.options(), "training": _plain(encoder.metadata)},
+        "model": {"weights_sha256": weights_digest(encoder), "options": encoder.options(), "training": _plain(encoder.metadata)},
         "projection": projection_name(encoder),
         "policy": settings.policy.stated(),
         "settings": {"stream": settings.stream, "units": dict(settings.units), "batch": settings.batch},
@@ -269,7 +270,8 @@ def _table(group: Sequence[Encoded[_Batch]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays([pa.array(names, pa.string()), pa.array(start_s), pa.array(end_s), *vectors], schema=schema)
 
 
-def _weights_digest(encoder: ImuEncoder) -> str:
+def weights_digest(encoder: ImuEncoder) -> str:
+    """SHA-256 of the encoder's tensors and their names, by which files of features and heads tell whose they are."""
     digest = hashlib.sha256()
     for name, value in sorted(encoder.state_dict().items()):
         digest.update(name.encode())

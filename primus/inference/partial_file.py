@@ -1,8 +1,13 @@
-"""A Parquet file in the making: finished row groups and the place where the work goes on, in a folder beside the file until it is whole."""
+"""A Parquet file in the making: finished row groups and the place where the work goes on, in a folder beside the file until it is whole.
+
+A Parquet file without its footer cannot be continued, so every row group is kept by itself as well; the file grows beside them, and finishing costs
+no more than its footer.
+"""
 
 import hashlib
 import json
 import logging
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -18,7 +23,7 @@ from primus.artifacts import atomic_path, write_csv
 from primus.errors import UserError
 from primus.schema import Reject
 
-_STATE = "state.json"
+_STATE, _GROWING = "state.json", "growing.parquet"
 REJECT_COLUMNS = ["source", "scope", "start_s", "end_s", "reason", "detail"]
 log = logging.getLogger(__name__)
 
@@ -63,6 +68,7 @@ class PartialFile:
         self._identity = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         self._folder = out.with_name(f".{out.name}.partial")
         self._lock: IO[str] | None = None
+        self._writer: pq.ParquetWriter | None = None
         self.progress = Progress()
 
     def __enter__(self) -> "PartialFile":
@@ -78,6 +84,8 @@ class PartialFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._writer is not None:
+            self._writer.close()
         if self._lock is not None:
             self._lock.close()
         if self._folder.exists() and not self.progress.groups:
@@ -91,26 +99,33 @@ class PartialFile:
         reached = replace(progress, groups=number + 1, rows=self.progress.rows + len(table))
         with atomic_path(self._folder / _STATE) as temporary:
             temporary.write_text(json.dumps({"identity": self._identity, "progress": asdict(reached)}), encoding="utf-8")
+        self._growing().write_table(table, row_group_size=len(table))
         self.progress = reached
 
     def finish(self, rejects: Sequence[Reject], rejects_path: Path) -> None:
         """Write the whole file and the list of what was refused, then remove the folder."""
-        vectors = [f"{name}.list.element" for name in ("feature", "projection")]
-        compression = dict.fromkeys(("source", "start_s", "end_s"), "zstd") | dict.fromkeys(vectors, "none")
-        with (
-            atomic_path(self._out) as temporary,
-            pq.ParquetWriter(temporary, self.schema, compression=compression, use_dictionary=["source"], write_statistics=["source"]) as writer,
-        ):
-            for number in range(self.progress.groups):
-                with pa.memory_map(str(self._group(number))) as file:
-                    table = pa.ipc.open_file(file).read_all()
-                    writer.write_table(table, row_group_size=len(table))
+        self._growing().close()
+        with atomic_path(self._out) as temporary:
+            os.replace(self._folder / _GROWING, temporary)
         rejects_path.unlink(missing_ok=True)
         if rejects:
             rows = [[r.take_uid, r.scope, r.start_s, r.end_s, r.reason, r.detail] for r in rejects]
             write_csv(rejects_path, pd.DataFrame(rows, columns=REJECT_COLUMNS))
         shutil.rmtree(self._folder)
         self.progress = Progress()
+
+    def _growing(self) -> pq.ParquetWriter:
+        """The file so far; an interrupted run's is begun again from the groups it kept."""
+        if self._writer is None:
+            vectors = [f"{name}.list.element" for name in ("feature", "projection")]
+            compression = dict.fromkeys(("source", "start_s", "end_s"), "zstd") | dict.fromkeys(vectors, "none")
+            options = {"compression": compression, "use_dictionary": ["source"], "write_statistics": ["source"]}
+            self._writer = pq.ParquetWriter(self._folder / _GROWING, self.schema, **options)
+            for number in range(self.progress.groups):
+                with pa.memory_map(str(self._group(number))) as file:
+                    table = pa.ipc.open_file(file).read_all()
+                    self._writer.write_table(table, row_group_size=len(table))
+        return self._writer
 
     def _group(self, number: int) -> Path:
         return self._folder / f"{number:06d}.arrow"

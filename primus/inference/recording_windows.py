@@ -61,6 +61,13 @@ class GridResampler(Resampler):
 
     _regular: RegularStretch | None = None
 
+    def whole(self, starts_ns: NDArray[np.int64], window_s: float) -> NDArray[np.bool_]:
+        """Which windows (N,) bool `refusal` would pass, where that is plain: a recording without gaps and holes, all at once."""
+        if len(self.bounds) > 2 or len(self.excluded_ns):
+            return np.zeros(len(starts_ns), bool)
+        last_ns = starts_ns + round(window_s * 1e9) - round(1e9 / self.rate_hz)
+        return (starts_ns >= self.stamps_ns[0] - self.slack_ns) & (last_ns <= self.stamps_ns[-1] + self.slack_ns)
+
     def prepare(self, starts_ns: NDArray[np.int64]) -> None:
         """Resample the stretches that windows from `starts_ns` lie in, so that `window` only reads."""
         begin, end = int(self.bounds[0]), int(self.bounds[1])
@@ -115,9 +122,10 @@ class PreparedRecording:
         grid = tile_intervals(contract.window_s, contract.window_s if policy.hop_s is None else policy.hop_s, 0.0, end_s)
         kept: list[int] = []
         self.rejects: list[Reject] = []
-        for interval in grid.intervals:
-            start_ns = first_ns + round(interval.start_s * 1000) * 1_000_000
-            refused = resampler.refusal(start_ns, contract.window_s) or checks.refusal(start_ns, start_ns + self._cover_ns)
+        starts_ns = np.array([first_ns + round(interval.start_s * 1000) * 1_000_000 for interval in grid.intervals], np.int64)
+        for start_ns, whole in zip(starts_ns.tolist(), resampler.whole(starts_ns, contract.window_s).tolist(), strict=True):
+            refused = None if whole else resampler.refusal(start_ns, contract.window_s)
+            refused = refused or checks.refusal(start_ns, start_ns + self._cover_ns)
             if refused is None:
                 kept.append(start_ns)
             else:
