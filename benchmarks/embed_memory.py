@@ -4,9 +4,9 @@
     python benchmarks/embed_memory.py --minutes 0 --takes 1000
 
 The stage runs as DVC runs it, in a folder of its own with a work cache of its own, while the resident memory of its processes is read from /proc
-(Linux). `peak_process_mib` is the greatest of a single process at any moment, `peak_sum_mib` the greatest sum over all of them at one moment, in
-which pages that they share, such as PyTorch's libraries, count once for each. A leak shows as
-`mib_per_1000_takes`: the least-squares slope of the sum over the takes done, after the first fifth.
+(Linux). `peak_process_mib` is the greatest of a single process at any moment (RSS), `peak_sum_mib` the greatest sum over all of them at one moment
+(PSS: pages that several processes share, such as PyTorch's libraries, count once). A leak shows as `mib_per_1000_takes`: the least-squares slope of
+the sum over the takes done, after the first fifth.
 
 The long video is 30 frames a second of H.264 at 448 pixels in which little moves (memory does not depend on it); ViT-B/32 has random weights in a
 local open_clip folder, as a person without network would give it. The short takes are one clip of 16 frames under many names.
@@ -83,27 +83,31 @@ def make_workspace(folder: Path, names: list[str], seconds: float, window_s: flo
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
 
 
-def resident_mib(ancestor: int) -> list[float]:
-    """Resident memory of a process and of all that descend from it, the process itself first."""
+def memory_mib(ancestor: int) -> list[tuple[float, float]]:
+    """(RSS, PSS) of a process and of all that descend from it, the process itself first."""
     parents: dict[int, int] = {}
-    resident: dict[int, float] = {}
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = dict(line.split(":", 1) for line in (entry / "status").read_text().splitlines())
-        except (OSError, ValueError):
-            continue  # it has just ended
-        parents[int(entry.name)] = int(fields["PPid"])
-        resident[int(entry.name)] = int(fields.get("VmRSS", "0").split()[0]) / 1024
+        if entry.name.isdigit():
+            fields = _fields(entry / "status")
+            if fields:
+                parents[int(entry.name)] = int(fields["PPid"])
     family = [ancestor]
     for member in family:
         family += [pid for pid, parent in parents.items() if parent == member]
-    return [resident[pid] for pid in family if pid in resident]
+    rolled = [_fields(Path(f"/proc/{pid}/smaps_rollup")) for pid in family]
+    return [(int(fields["Rss"].split()[0]) / 1024, int(fields["Pss"].split()[0]) / 1024) for fields in rolled if fields]
 
 
-def watch_stage(folder: Path, every_s: float) -> tuple[list[tuple[int, list[float]]], float]:
-    """Run the stage in `folder`; samples of (takes done, resident memory of each process), and the seconds it took."""
+def _fields(path: Path) -> dict[str, str]:
+    """Lines `name: value` of a file in /proc; none where the process has just ended."""
+    try:
+        return {name: value for name, _, value in (line.partition(":") for line in path.read_text().splitlines())}
+    except OSError:
+        return {}
+
+
+def watch_stage(folder: Path, every_s: float) -> tuple[list[tuple[int, list[tuple[float, float]]]], float]:
+    """Run the stage in `folder`; samples of (takes done, memory of each process), and the seconds it took."""
     cache = folder / "cache"
     env = os.environ | {"PRIMUS_CACHE": str(cache), "PYTHONPATH": str(ROOT)}
     started = time.monotonic()
@@ -111,25 +115,25 @@ def watch_stage(folder: Path, every_s: float) -> tuple[list[tuple[int, list[floa
     with open(folder / "said.txt", "w") as said:
         process = subprocess.Popen([sys.executable, "-m", "stages.embed_video"], cwd=folder, env=env, stdout=said, stderr=said)
         while process.poll() is None:
-            samples.append((sum(1 for _ in cache.glob("frames/*/*.entry")), resident_mib(process.pid)))
+            samples.append((sum(1 for _ in cache.glob("frames/*/*.entry")), memory_mib(process.pid)))
             time.sleep(every_s)
     if process.returncode != 0:
         raise SystemExit(f"the stage failed:\n{(folder / 'said.txt').read_text()[-2000:]}")
     return samples, time.monotonic() - started
 
 
-def slope(samples: list[tuple[int, list[float]]], takes: int) -> float:
+def slope(samples: list[tuple[int, list[tuple[float, float]]]], takes: int) -> float:
     """MiB per 1000 takes, over the samples between the first fifth of the takes and the last."""
-    late = np.array([(done, sum(sizes)) for done, sizes in samples if takes // 5 <= done < takes])
+    late = np.array([(done, sum(pss for _, pss in sizes)) for done, sizes in samples if takes // 5 <= done < takes])
     return float(np.polyfit(late[:, 0] / 1000, late[:, 1], 1)[0]) if len(late) > 2 else float("nan")
 
 
-def measured(samples: list[tuple[int, list[float]]], seconds: float, folder: Path) -> dict[str, Any]:
+def measured(samples: list[tuple[int, list[tuple[float, float]]]], seconds: float, folder: Path) -> dict[str, Any]:
     """What both runs report."""
     frames = read_json(folder / "metrics" / "embed_video.json")["frames"]["encoded"]
     return {
-        "peak_process_mib": round(max(max(sizes, default=0.0) for _, sizes in samples), 1),
-        "peak_sum_mib": round(max(sum(sizes) for _, sizes in samples), 1),
+        "peak_process_mib": round(max(rss for _, sizes in samples for rss, _ in sizes), 1),
+        "peak_sum_mib": round(max(sum(pss for _, pss in sizes) for _, sizes in samples), 1),
         "frames_encoded": frames,
         "seconds": round(seconds, 1),
     }
