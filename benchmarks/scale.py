@@ -1,0 +1,152 @@
+"""Time, memory, files and `dvc status` of the pipeline on corpora of growing size, up to the paper's (5 000 takes, 250 000 segments).
+
+    python benchmarks/scale.py --takes 312 --takes 1250 --takes 5000 --folder /data/scratch --json
+
+For each size a clone of the repository is given the profile `scale` (benchmarks/scale_corpus.py says what is real in it and what is not) and the
+stages run one after the other, as DVC runs them. Real are: listing the files, reading the metadata and narrations, every entry of the work cache, all
+tables, stores and checksums, splits, `--steps` optimiser steps and a validation of each trained method, features, the few-shot sweep, zero-shot,
+retrieval, robustness and the report. Not real: decoding of recordings and videos, and the frozen encoders, whose results come from the cache.
+
+rss_mib is the largest sum of resident memory over the stage's processes, sampled ten times a second (shared pages count once per process).
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+METHODS = ("primus", "random")
+STAGES = (
+    "profile", "simulate", "manifest", "segment", "embed_video", "embed_text", *(f"pretrain {name}" for name in METHODS),
+    *(f"features {name}" for name in METHODS), "fewshot", "zeroshot", "retrieval", "robustness", "report",
+)  # fmt: skip
+PROFILE: dict[str, Any] = {
+    "corpus": "recordings",
+    "datasets": {"egoexo4d": {"reader": "egoexo4d", "root": "$EGOEXO4D_ROOT", "purpose": ["pretrain", "probe"], "official_splits": ["train", "val"]}},
+    "embed": {"encoder": {"model": "primus-demo", "weights": "fixed-random"}, "video": {"fps": 0.2}},
+}
+FROM_PAPER = ("simulate", "segment", "fewshot", "zeroshot", "retrieval", "robustness", "report")
+
+
+def make_clone(folder: Path, steps: int) -> None:
+    """A clone of the repository whose parameters choose the profile `scale`: the paper's, with synthetic recordings and few steps."""
+    subprocess.run(["git", "clone", "-q", "--no-hardlinks", str(ROOT), str(folder)], check=True)
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    paper = params["profiles"]["egoexo4d"]
+    params["profiles"]["scale"] = PROFILE | {name: paper[name] for name in FROM_PAPER} | {"pretrain": {"batch_size": 256, "steps": steps}}
+    params["data"] = "scale"
+    params["methods"] = {name: params["methods"][name] for name in METHODS}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    (folder / "dvc.lock").unlink()
+    roots = folder / "data/roots/scale"
+    roots.mkdir(parents=True)
+    (roots / "roots.json").write_text("{}\n")
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all below it."""
+    found = [pid]
+    for each in found:
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{each}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def resident_mib(pid: int) -> float:
+    """Resident memory of one process, 0 when it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    except OSError:
+        return 0.0
+
+
+def measured(command: list[str], folder: Path, environment: dict[str, str]) -> dict[str, float]:
+    """Run a command to its end: seconds, largest memory of its processes, processor seconds."""
+    before, started, peak = os.times(), time.monotonic(), 0.0
+    with open(folder / "scale.log", "a") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+        while process.poll() is None:
+            peak = max(peak, sum(map(resident_mib, tree(process.pid))))
+            time.sleep(0.1)
+    if process.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} exited {process.returncode}:\n" + "\n".join((folder / "scale.log").read_text().splitlines()[-20:]))
+    after = os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"s": round(time.monotonic() - started, 2), "cpu_s": round(cpu, 2), "rss_mib": round(peak)}
+
+
+def fullest_folder(*roots: Path) -> tuple[str, int]:
+    """The folder with most entries below `roots`, and how many it has."""
+    counts: Counter[str] = Counter()
+    for root in roots:
+        for folder, below, files in os.walk(root):
+            counts[str(Path(folder).relative_to(root.parent))] = len(below) + len(files)
+    return counts.most_common(1)[0]
+
+
+def size_mib(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()) / 2**20)
+
+
+def run(takes: int, folder: Path, steps: int) -> dict[str, Any]:
+    """Everything at one size."""
+    clone, raw = folder / "clone", folder / "raw"
+    make_clone(clone, steps)
+    environment = {name: value for name, value in os.environ.items() if name not in ("PRIMUS_CACHE", "DVC_ROOT", "PRIMUS_ENGINE")}
+    environment |= {"EGOEXO4D_ROOT": str(raw), "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"}
+    python = [sys.executable, "-m"]
+    result: dict[str, Any] = {
+        "takes": takes,
+        "filled": measured([*python, "benchmarks.scale_corpus", str(raw), "--takes", str(takes)], clone, environment),
+    }
+    result["stages"] = {}
+    for name in STAGES:
+        result["stages"][name] = measured([*python, *f"stages.{name}".split()], clone, environment)
+        print(f"{takes} takes: {name} {result['stages'][name]}", file=sys.stderr, flush=True)
+    result["segments"] = json.loads((clone / "metrics/segment.json").read_text())["segments"]
+    result["dvc_commit"] = measured(["dvc", "commit", "-q", "-f"], clone, environment)
+    result["dvc_status"] = measured(["dvc", "status"], clone, environment)
+    said = subprocess.run(["dvc", "status"], cwd=clone, env=environment, capture_output=True, text=True, check=True).stdout
+    result["dvc_says"] = " ".join(said.split())[:200]
+    result["fullest_folder"] = fullest_folder(clone / "data", clone / ".cache", clone / ".dvc/cache", clone / "metrics", clone / "logs")
+    result["data_mib"], result["work_cache_mib"] = size_mib(clone / "data"), size_mib(clone / ".cache")
+    return result
+
+
+def main(
+    takes: Annotated[list[int], typer.Option(help="Sizes of the corpora.")] = [312, 1250],  # noqa: B006 - typer reads it
+    folder: Annotated[Path, typer.Option(help="Where to work; 7 MB a take, removed afterwards.")] = Path("scale-scratch"),
+    steps: Annotated[int, typer.Option(help="Optimiser steps of each trained method.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+) -> None:
+    """Measure every size in turn and print a table."""
+    results = []
+    for count in takes:
+        place = folder.resolve() / f"takes{count}"
+        place.mkdir(parents=True)
+        try:
+            results.append(run(count, place, steps))
+        finally:
+            shutil.rmtree(place)
+    print(f"{'stage':22}" + "".join(f"{result['takes']:>9} takes" + " " * 9 for result in results))
+    for name in (*STAGES, "dvc_commit", "dvc_status"):
+        rows = [result["stages"].get(name) or result[name] for result in results]
+        print(f"{name:22}" + "".join(f"{row['s']:>9.1f} s {row['rss_mib']:>6.0f} MiB    " for row in rows))
+    if as_json:
+        print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    typer.run(main)
