@@ -3,15 +3,13 @@
     python -m benchmarks.scale_corpus ROOT --takes 5000        run in a copy of the repository with the profile `scale`
 
 The folder has the release's metadata, narrations and one small, distinct file for every recording and video. The work cache is then filled by the
-stages' own code (take listing, resampling, quality checks, cutting, pooling); only what reads and encodes the media is replaced: IMU recordings are
-sinusoids of their activity with noise, frames and texts are encoded to random vectors.
+stages' own code, with what reads and encodes the media replaced: segments are the sinusoid of their activity with noise, frames and texts random vectors.
 """
 
 import hashlib
 import json
 import os
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Annotated, Any
 
 import numpy as np
@@ -20,9 +18,6 @@ import typer
 from primus.embeddings import jobs as embedding_jobs
 from primus.embeddings.frames import VideoFrames
 from primus.embeddings.text import TextCache
-from primus.io.egoexo4d import EgoExo4DDataset
-from primus.io.recording import ImuRecording
-from primus.io.takes import Take, TakeImu
 from primus.seeds import generator
 from primus.segments import segmenter
 
@@ -30,7 +25,7 @@ SEGMENTS_PER_TAKE = 50
 TAKES_PER_PERSON = 7  # 5 035 takes of 740 people in the release
 PROBE_SHARE = 0.1
 TASKS = (("Cooking", 1), ("Bike Repair", 4), ("Music", 5), ("Basketball", 6), ("Rock Climbing", 7), ("Soccer", 8), ("Dance", 9), ("Cooking", 1))
-SPACING_S, RATE_HZ = 6.0, 50.0
+SPACING_S = 6.0
 PRETRAIN_S, PROBE_S = SPACING_S * SEGMENTS_PER_TAKE + 5.0, 5.0 * SEGMENTS_PER_TAKE
 
 
@@ -73,15 +68,21 @@ def write_corpus(root: Path, takes: int) -> None:
         (root / f"annotations/atomic_descriptions_{split}.json").write_text(json.dumps({"annotations": passes}))
 
 
-def _read_imu(_: EgoExo4DDataset, take: Take) -> TakeImu:
-    random = generator(0, "scale", take.take_uid)
-    seconds = np.arange(round((take.duration_s or 0.0) * RATE_HZ) + 1) / RATE_HZ
-    frequency = 0.5 + (hash_of(take.label or "") % 8) / 2
-    wave = np.sin(2 * np.pi * (frequency + 0.1 * random.standard_normal()) * seconds)[:, None]
-    noise = random.standard_normal((len(seconds), 6), dtype=np.float32)
-    accel, gyro = wave * [2.0, 1.0, 0.5] + [0.0, 0.0, 9.81] + noise[:, :3], 0.5 * wave + noise[:, 3:]
-    stamps = np.round(seconds * 1e9).astype(np.int64)
-    return TakeImu(ImuRecording(stamps, accel.astype(np.float32), gyro.astype(np.float32), RATE_HZ, "synthetic"), 0, "first_sample")
+def cut_nothing(_: Any, files: Any, job: segmenter.TakeJob, settings: segmenter.SegmentSettings) -> segmenter.TakeSegments:
+    """In place of `segment_take`: its intervals, filled with the sinusoid of the take's activity and noise."""
+    take, random = job.take, generator(0, "scale", job.take.take_uid)
+    narrations = list(take.narrations)
+    grid = segmenter._grid(job, narrations, 0.0, take.duration_s or 0.0, settings)
+    count, samples = len(grid.intervals), settings.samples
+    frequency = 0.5 + (hash_of(take.label or "") % 8) / 2 + 0.1 * random.standard_normal()
+    wave = np.sin(2 * np.pi * frequency * np.arange(samples) / settings.rate_hz).astype(np.float32)
+    imu = random.standard_normal((count, 6, samples), dtype=np.float32) + wave
+    imu[:, 2] += np.float32(9.81)
+    facts = {
+        "clock": "first_sample", "n_imu_samples": count * samples, "rate_hz": settings.rate_hz, "duration_s": take.duration_s,
+        "narrations": len(narrations), "narrations_other_subject": 0, "narrations_used": len(narrations), "merged": grid.merged, "repairs": {},
+    }  # fmt: skip
+    return segmenter.TakeSegments(grid.intervals, (take.video_path is not None,) * count, imu, (), facts)
 
 
 def hash_of(text: str) -> int:
@@ -93,16 +94,9 @@ def fill_cache() -> None:
     """Run segment, embed_video and embed_text in this process with the readers and encoders replaced."""
     import runpy
 
-    durations: dict[str, float] = {}
-    cut = segmenter.segment_take
-
-    def cut_and_note(dataset: Any, files: Any, job: Any, settings: Any) -> Any:
-        durations[str(files.path(job.take.video_path))] = job.take.duration_s
-        return cut(dataset, files, job, settings)
-
     def encode_video(path: Path, encoder: Any, fps: float, *_: Any) -> VideoFrames:
-        count = int(durations[str(path)] * fps)
-        vectors = generator(0, "frames", path.name, path.parent.parent.parent.parent.name).standard_normal((count, encoder.identity.dim))
+        count = int(PRETRAIN_S * fps)
+        vectors = generator(0, "frames", path.parents[3].name).standard_normal((count, encoder.identity.dim))
         return VideoFrames(np.arange(count, dtype=np.int64), vectors.astype(np.float16), count, "")
 
     def encode_texts(cache: TextCache, chunk: list[str], encoder: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -110,9 +104,7 @@ def fill_cache() -> None:
         cache._cache.store(cache.key(chunk), {"embedding": vectors, "truncated": np.zeros(len(chunk), np.uint8)}, {})
         return vectors, np.zeros(len(chunk), bool)
 
-    EgoExo4DDataset.read_imu = _read_imu  # type: ignore[method-assign]
-    segmenter.segment_take = cut_and_note
-    segmenter.probe = lambda path: SimpleNamespace(duration_s=PRETRAIN_S, n_frames=round(PRETRAIN_S * 30))  # type: ignore[assignment]
+    segmenter.segment_take = cut_nothing
     embedding_jobs.encode_video = encode_video  # type: ignore[assignment]
     TextCache.encode = encode_texts  # type: ignore[method-assign, assignment]
     for module in ("primus.engine", "primus.embeddings.jobs"):
