@@ -97,6 +97,12 @@ def described(name: str, profile: str, settings: PretrainSettings, method: Metho
     return {"method": name, "profile": profile, "simulated": simulated, "objective": asdict(method), "parameters": parameters}
 
 
+def text_encoder(path: Path) -> dict[str, Any]:
+    """The frozen encoder whose texts a model learnt to meet: without it nobody can compare the model's projections with words."""
+    with KeyedArrays(path) as texts:
+        return {"text_encoder": {name: str(texts.attrs[name]) for name in ("model", "weights_sha256")}}
+
+
 def write_model(folder: Path, run: Run, choice: str, about: dict[str, Any]) -> None:
     """Write one encoder with what is needed to use it and to know where it comes from."""
     run.encoder.load_state_dict(run.result.best if choice == "best" else run.result.last)
@@ -133,7 +139,10 @@ def pretrain(name: str, world: World, device: torch.device, settings: PretrainSe
         return
     with atomic_folder(root / "models" / name) as out:
         for label, run in runs.items():
-            write_model(out / label, run, settings.export, described(name, profile, settings, method))
+            about = described(name, profile, settings, method)
+            if "text" in wanted & set(data.modalities_of(rows[run.fold]["train"])):
+                about |= text_encoder(embeddings["text"])
+            write_model(out / label, run, settings.export, about)
         if not served:
             reason = f"no training segment has {' or '.join(sorted(wanted))}"
             write_json(out / "skipped.json", {"reason": reason})

@@ -121,26 +121,34 @@ def require_text_space(encoder: ImuEncoder, name: str) -> None:
         raise UserError(f"{name} (method {method}) was trained without text, so words mean nothing to it; take one trained with text")
 
 
-def text_encoder_of(encoder: ImuEncoder, name: str, stated: TextEncoderChoice | None) -> TextEncoderChoice:
-    """Which text encoder the model's projections belong to: the one stated, the one its config.json names, or the demo's for a simulated run.
+def text_encoder_of(encoder: ImuEncoder, name: str, model: str | None = None, weights: str | None = None) -> TextEncoderChoice:
+    """Which text encoder the model's projections belong to: what its config.json names, else what is stated, else the demo's for a simulated run.
+
+    Args:
+        name: what the person calls the IMU encoder.
+        model, weights: --clip-model and --clip-weights; config.json knows the model, but not where its weights lie.
 
     Raises:
         UserError: it is not known, or what is stated contradicts the model.
     """
     training = encoder.metadata
     recorded = training.get("text_encoder")
-    if isinstance(recorded, Mapping) and isinstance(recorded.get("model"), str) and isinstance(recorded.get("weights"), str):
-        if stated is not None and stated.model != recorded["model"]:
-            raise UserError(f"--clip-model is {stated.model}, but {name} was trained with {recorded['model']}; leave the option out")
-        return stated or TextEncoderChoice(recorded["model"], recorded["weights"])
-    if stated is not None:
-        return stated
-    if training.get("simulated") is True or training.get("profile") in ("demo", "tiny"):
-        return TextEncoderChoice(DEMO, DEMO_WEIGHTS)
-    raise UserError(
-        f"{name} does not say which text encoder it was trained with; give --clip-model and --clip-weights, "
-        "what `embed.encoder` of params.yaml was when it was pretrained"
-    )
+    known = recorded.get("model") if isinstance(recorded, Mapping) else None
+    if isinstance(known, str):
+        if model is not None and model != known:
+            raise UserError(f"--clip-model is {model}, but {name} was trained with {known}; leave the option out")
+        model = known
+    elif model is None and (training.get("simulated") is True or training.get("profile") in ("demo", "tiny")):
+        model = DEMO
+    if model is None:
+        raise UserError(
+            f"{name} does not say which text encoder it was trained with; give --clip-model and --clip-weights, "
+            "what `embed.encoder` of params.yaml was when it was pretrained"
+        )
+    weights = weights or (DEMO_WEIGHTS if model == DEMO else None)
+    if weights is None:
+        raise UserError(f"{name} was trained with the text encoder {model}; give its weights with --clip-weights: a folder, a file, a tag, or $NAME")
+    return TextEncoderChoice(model, weights)
 
 
 def encode_texts(texts: Sequence[str], choice: TextEncoderChoice, encoder: ImuEncoder, name: str) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,10 +11,9 @@ from primus.commands import probing
 from primus.commands.options import AsJson
 from primus.errors import UserError
 
-if TYPE_CHECKING:
-    from primus.adapt.prompting import TextEncoderChoice
-
-ClipModel = Annotated[str | None, typer.Option(help="Text encoder that the model was pretrained with (embed.encoder.model). Default: what it says.")]
+ClipModel = Annotated[
+    str | None, typer.Option(help="Text encoder that the model was pretrained with (embed.encoder.model), where its config.json does not say.")
+]
 ClipWeights = Annotated[str | None, typer.Option(help="Its weights (embed.encoder.weights): a folder, a file, a tag, or $NAME.")]
 
 
@@ -47,7 +46,7 @@ def zeroshot(
     probing.one_thread()
     encoder = open_encoder(model)
     require_text_space(encoder, model)
-    found = class_vectors(texts, text_encoder_of(encoder, model, _stated(clip_model, clip_weights)), encoder, model)
+    found = class_vectors(texts, text_encoder_of(encoder, model, clip_model, clip_weights), encoder, model)
     with features_of(paths, encoder, model, out, settings, threads, probing.tracked) as features:
         labels = classify(features.path, list(texts), found, out)
     if features.encoded is not None:
@@ -85,18 +84,10 @@ def retrieve(
     require_text_space(encoder, model)
     for line in require_model(features, encoder, model):
         print(f"warning: {line}", file=sys.stderr)
-    query = encode_texts([text], text_encoder_of(encoder, model, _stated(clip_model, clip_weights)), encoder, model)[0]
+    query = encode_texts([text], text_encoder_of(encoder, model, clip_model, clip_weights), encoder, model)[0]
     found = nearest_windows(features, query, top)
     if as_json:
         print(json.dumps(found, indent=1))
         return
     for item in found:
         print(f"{item['similarity']:+.3f}  {item['start_s']:12.3f} {item['end_s']:12.3f}  {item['source']}")
-
-
-def _stated(clip_model: str | None, clip_weights: str | None) -> "TextEncoderChoice | None":
-    from primus.adapt.prompting import TextEncoderChoice
-
-    if (clip_model is None) != (clip_weights is None):
-        raise UserError("--clip-model and --clip-weights belong together; give both, or neither")
-    return None if clip_model is None or clip_weights is None else TextEncoderChoice(clip_model, clip_weights)

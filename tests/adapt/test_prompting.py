@@ -81,14 +81,19 @@ def test_what_is_no_prompt_file_is_one_line(tmp_path: Path, name: str, content: 
 
 def test_only_a_model_of_that_text_space_is_used(aligned: Path, encoder: ImuEncoder) -> None:
     model = ImuEncoder.from_pretrained(aligned)
-    assert text_encoder_of(model, "m", None) == DEMO
+    assert text_encoder_of(model, "m") == DEMO
     model.metadata = {"representation": "multimodal"}
     with pytest.raises(UserError, match="does not say which text encoder"):
-        text_encoder_of(model, "m", None)
-    assert text_encoder_of(model, "m", DEMO) == DEMO
-    model.metadata = {"text_encoder": {"model": "ViT-B-32", "weights": "$CLIP_WEIGHTS", "weights_sha256": "0" * 64}}
+        text_encoder_of(model, "m")
+    assert text_encoder_of(model, "m", DEMO.model, DEMO.weights) == DEMO
+    with pytest.raises(UserError, match="text encoder ViT-B-32; give its weights"):
+        text_encoder_of(model, "m", "ViT-B-32")
+    model.metadata = {"text_encoder": {"model": "ViT-B-32", "weights_sha256": "0" * 64}}
     with pytest.raises(UserError, match="was trained with ViT-B-32"):
-        text_encoder_of(model, "m", DEMO)
+        text_encoder_of(model, "m", DEMO.model, DEMO.weights)
+    with pytest.raises(UserError, match="text encoder ViT-B-32; give its weights"):
+        text_encoder_of(model, "m")
+    assert text_encoder_of(model, "m", weights="$CLIP_WEIGHTS") == TextEncoderChoice("ViT-B-32", "$CLIP_WEIGHTS")
     with pytest.raises(UserError, match="was trained with text encoder weights 000000000000, but these are"):
         encode_texts(["walks"], DEMO, model, "m")
     with pytest.raises(UserError, match="projections of m have 8"):

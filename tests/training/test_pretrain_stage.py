@@ -90,6 +90,10 @@ def test_writes_model_metrics_and_curves(workspace: Path, method: str, represent
     folder = workspace / "data" / "tiny" / "models" / method / "seed0"
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "history.csv", "model.safetensors"]
     config = json.loads((folder / "config.json").read_text())
+    with_text = {"text_encoder"} & set(config["training"])
+    assert with_text == ({"text_encoder"} if representation == "multimodal" else set()), "words mean something to models trained with text only"
+    if with_text:
+        assert set(config["training"]["text_encoder"]) == {"model", "weights_sha256"}
     assert config["training"]["representation"] == representation
     assert config["training"]["method"] == method
     assert config["input"]["window_s"] == 2.6
