@@ -10,6 +10,8 @@ SHELL := /bin/bash
 PYTHON ?=
 TORCH_INDEX ?=
 COMMITS ?= 3
+GROUP ?=
+PROFILE ?=
 FUZZ_CASES ?= $(or $(PRIMUS_FUZZ_CASES),30000)
 EXPERIMENT_COLUMNS := Experiment|^data$$|^(accuracy|gain)$$|^loss.lambda_(ss|mm|nn)$$
 VENV := .venv
@@ -20,7 +22,7 @@ export PYTHONUNBUFFERED := 1
 $(VENV)/.ready: pyproject.toml constraints.txt .ci/setup
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" VENV="$(VENV)" .ci/setup
 
-.PHONY: help setup demo test lint experiments verify verify-tiny fuzz deps clean
+.PHONY: help setup demo test lint experiments ablations figures verify verify-tiny fuzz deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +47,14 @@ lint: $(VENV)/.ready ## ruff and mypy
 
 experiments: $(VENV)/.ready ## the experiments so far, in 100 columns
 	@COLUMNS=100 dvc exp show --no-pager -n $(COMMITS) --drop '.*' --keep '$(EXPERIMENT_COLUMNS)' | sed 's/[[:space:]]*$$//'
+
+ablations: $(VENV)/.ready ## every variant of experiments.yaml as a DVC experiment, then metrics/ablations.csv (GROUP=losses PROFILE=samples for less); resumes
+	@primus mend
+	@primus ablations $(foreach name,$(GROUP),--group $(name)) $(if $(PROFILE),--profile $(PROFILE))
+
+figures: $(VENV)/.ready ## every method and head with three seeds as the experiment `figures`, then its report (PROFILE=samples for another); resumes
+	@primus mend
+	@primus figures $(if $(PROFILE),--profile $(PROFILE))
 
 verify: $(VENV)/.ready ## the long proofs (about an hour): gain over random, link=none, two clones, ten kills
 	@PRIMUS_VERIFY=demo pytest -v -s -m verify tests/verify

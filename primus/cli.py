@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from primus.commands import comparing, exporting, features, fetching, finetuning, probing, prompting, recordings, repository, weights
+from primus.commands import comparing, experiments, exporting, features, fetching, finetuning, probing, prompting, recordings, repository, weights
 from primus.errors import Rejected, UserError
 
 app = typer.Typer(
@@ -42,6 +42,8 @@ app.command()(prompting.zeroshot)
 app.command()(prompting.retrieve)
 app.command()(exporting.export)
 app.command()(comparing.compare)
+app.command()(experiments.ablations)
+app.command()(experiments.figures)
 app.command("extract-imu")(fetching.extract_imu)
 app.command("fetch-plan")(fetching.fetch_plan)
 app.command("import-checkpoint")(weights.import_checkpoint)

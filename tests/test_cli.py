@@ -25,6 +25,7 @@ def test_help_names_every_command_and_loads_nothing_heavy() -> None:
     assert done.returncode == 0
     for command in (
         "doctor", "mend", "inspect", "encode", "probe", "finetune", "zeroshot", "retrieve", "export", "compare", "import-checkpoint", "convert-clip",
+        "ablations", "figures",
     ):  # fmt: skip
         assert command in done.stdout
     code = "import primus.cli, sys; print([m for m in ('torch', 'pandas', 'open_clip', 'h5py') if m in sys.modules])"

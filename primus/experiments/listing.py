@@ -1,0 +1,190 @@
+"""The list of experiments (experiments.yaml) as values: which groups of variants there are, and what each sets."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from primus.errors import UserError
+from primus.params import nearest, read_params
+
+LIST = "experiments.yaml"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+_IN_LIST = ("every", "groups", "figures")
+_IN_GROUP = ("asks", "methods", "profiles", "reference", "x", "variants")
+_IN_FIGURES = ("methods", "set")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One run of the pipeline.
+
+    Attributes:
+        name: of the DVC experiment.
+        profile: value of `data`.
+        methods: what is trained and measured.
+        settings: dotted key -> value, on top of params.yaml.
+    """
+
+    name: str
+    profile: str
+    methods: tuple[str, ...]
+    settings: Mapping[str, Any] = field(hash=False)
+
+    @property
+    def seeds(self) -> int:
+        """Pretraining seeds, where the settings say."""
+        return len(self.settings.get("pretrain.seeds", [0]))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A point of a group: what it is called, where it stands on the group's axis (None: nowhere), and the experiment that measures it."""
+
+    name: str
+    x: float | None
+    experiment: Experiment
+
+
+@dataclass(frozen=True)
+class Group:
+    """Variants that answer one question; the others are compared with `reference`."""
+
+    name: str
+    asks: str
+    reference: Variant
+    variants: tuple[Variant, ...]
+
+    @property
+    def ordered(self) -> tuple[Variant, ...]:
+        """The reference first."""
+        return (self.reference, *(variant for variant in self.variants if variant is not self.reference))
+
+
+def read_groups(profile: str, path: str | Path = LIST, params: str | Path = "params.yaml") -> list[Group]:
+    """The groups that apply to `profile`, in the list's order.
+
+    Raises:
+        UserError: the list is missing or malformed, or a variant sets a key that params.yaml does not have; everything wrong is named at once.
+    """
+    content, known = _read(path), read_params(params)
+    trouble: list[str] = []
+    _only(content, _IN_LIST, str(path), trouble)
+    every = _mapping(content.get("every"), f"{path}: every", trouble)
+    _settings_exist(every, known, "every", trouble)
+    made: dict[tuple[Any, ...], Experiment] = {}
+    groups = []
+    for name, entry in _mapping(content.get("groups"), f"{path}: groups", trouble).items():
+        entry = _mapping(entry, f"groups.{name}", trouble)
+        if profile in (entry.get("profiles") or [profile]):
+            group = _group(str(name), entry, every, profile, known, made, trouble)
+            groups += [group] if group else []
+    if trouble:
+        raise UserError(f"{path}: " + "; ".join(trouble))
+    return groups
+
+
+def read_figures(profile: str, path: str | Path = LIST, params: str | Path = "params.yaml") -> Experiment:
+    """The experiment behind `make figures`. Raises UserError as `read_groups` does."""
+    known = read_params(params)
+    trouble: list[str] = []
+    entry = _mapping(_read(path).get("figures"), f"{path}: figures", trouble)
+    _only(entry, _IN_FIGURES, "figures", trouble)
+    methods = _methods(entry.get("methods"), known, "figures", trouble)
+    settings = _mapping(entry.get("set"), "figures.set", trouble)
+    _settings_exist(settings, known, "figures.set", trouble)
+    if trouble:
+        raise UserError(f"{path}: " + "; ".join(trouble))
+    return Experiment(_named(profile, known, "figures"), profile, methods, settings)
+
+
+def experiments_of(groups: Iterable[Group]) -> list[Experiment]:
+    """What has to run for these groups, each once: references first within their group."""
+    return list({variant.experiment.name: variant.experiment for group in groups for variant in group.ordered}.values())
+
+
+def _group(
+    name: str,
+    entry: Mapping[str, Any],
+    every: Mapping[str, Any],
+    profile: str,
+    known: Mapping[str, Any],
+    made: dict[tuple[Any, ...], Experiment],
+    trouble: list[str],
+) -> Group | None:
+    where = f"groups.{name}"
+    _only(entry, _IN_GROUP, where, trouble)
+    methods = _methods(entry.get("methods"), known, where, trouble)
+    places = _mapping(entry.get("x"), f"{where}.x", trouble)
+    listed = _mapping(entry.get("variants"), f"{where}.variants", trouble)
+    reference = str(entry.get("reference"))
+    trouble += [f"{where}.x names {key!r}, which is no variant of it" for key in places if key not in listed]
+    if reference not in listed:
+        trouble.append(f"{where}.reference is {reference!r}{nearest(reference, map(str, listed))}")
+        return None
+    variants = []
+    for variant, own in listed.items():
+        here = f"{where}.variants.{variant}"
+        settings = {**every, **_mapping(own, here, trouble)}
+        _settings_exist(settings, known, here, trouble)
+        for part in (name, str(variant)):
+            if not _NAME.fullmatch(part):
+                trouble.append(f"{here}: {part!r} must be made of small letters, digits, '.', '_' and '-'")
+        identity = (methods, tuple(sorted((key, repr(value)) for key, value in settings.items())))
+        fresh = Experiment(_named(profile, known, f"ablation-{name}-{variant}"), profile, methods, settings)
+        x = places.get(variant)
+        variants.append(Variant(str(variant), None if x is None else float(x), made.setdefault(identity, fresh)))
+    return Group(name, str(entry.get("asks", "")), next(v for v in variants if v.name == reference), tuple(variants))
+
+
+def _named(profile: str, params: Mapping[str, Any], name: str) -> str:
+    """Experiments on another profile than the one params.yaml chooses carry its name."""
+    return name if profile == params["data"] else f"{profile}-{name}"
+
+
+def _read(path: str | Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} not found; run the command from the repository's root") from None
+    except (yaml.YAMLError, OSError, ValueError) as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())[:400]}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold a mapping, found {type(content).__name__}")
+    return content
+
+
+def _mapping(value: Any, where: str, trouble: list[str]) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        trouble.append(f"{where} must be a mapping, found {value!r}")
+        return {}
+    return value
+
+
+def _only(entry: Mapping[str, Any], allowed: Iterable[str], where: str, trouble: list[str]) -> None:
+    trouble += [f"unknown key {key!r} in {where}{nearest(str(key), allowed)}" for key in entry if key not in allowed]
+
+
+def _methods(value: Any, params: Mapping[str, Any], where: str, trouble: list[str]) -> tuple[str, ...]:
+    known = sorted({*params.get("methods", {}), *params.get("baselines", {})})
+    if not isinstance(value, list) or not value:
+        trouble.append(f"{where}.methods must list methods, found {value!r}; known: {', '.join(known)}")
+        return ()
+    trouble += [f"{where}.methods names {name!r}{nearest(str(name), known)}" for name in value if name not in known]
+    return tuple(map(str, value))
+
+
+def _settings_exist(settings: Mapping[str, Any], params: Mapping[str, Any], where: str, trouble: list[str]) -> None:
+    for dotted in settings:
+        value: Any = params
+        for part in str(dotted).split("."):
+            if not isinstance(value, Mapping) or part not in value:
+                options = [str(key) for key in value] if isinstance(value, Mapping) else []
+                trouble.append(f"{where} sets {dotted!r}: params.yaml has no {part!r} there{nearest(part, options)}")
+                break
+            value = value[part]

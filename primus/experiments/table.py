@@ -1,0 +1,132 @@
+"""Few-shot scores of finished experiments as one table: metrics/ablations.csv."""
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from primus.errors import UserError
+from primus.evaluation.run_comparison import Sweep, compare_sweeps
+from primus.experiments.composing import in_hydra
+from primus.experiments.listing import Experiment, Group, Variant
+
+TABLE = "metrics/ablations.csv"
+COLUMNS = (
+    "group",
+    "variant",
+    "x",
+    "method",
+    "dataset",
+    "shots",
+    "mean",
+    "lo",
+    "hi",
+    "n_seeds",
+    "profile",
+    "reference",
+    "difference",
+    "difference_lo",
+    "difference_hi",
+    "participants",
+    "effective_rank",
+    "collapsed",
+    "settings",
+    "commit",
+)
+"""One row per variant, method, data set and number of shots: accuracy of the method's own output and head with its 95 % interval, its paired
+difference from the group's reference, health of the judged projection at the end of pretraining, what was set, and the commit it ran on."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a finished experiment left: metrics/plots/fewshot.csv, the predictions behind it, metrics/pretrain/<method>.json, and its commit."""
+
+    scores: pd.DataFrame
+    predictions: pd.DataFrame
+    pretraining: Mapping[str, Mapping[str, Any]]
+    commit: str
+
+
+def group_rows(group: Group, read: Callable[[Experiment], Measured | None]) -> pd.DataFrame:
+    """Rows of the group's finished variants, in the list's order; those without a finished experiment are absent."""
+    reference = read(group.reference.experiment)
+    tables = []
+    for variant in group.variants:
+        measured = read(variant.experiment)
+        if measured is not None:
+            tables.append(_variant_rows(group, variant, measured, None if variant is group.reference else reference))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
+
+
+def _variant_rows(group: Group, variant: Variant, measured: Measured, reference: Measured | None) -> pd.DataFrame:
+    scores = measured.scores.rename(columns={"accuracy": "mean", "accuracy_lo": "lo", "accuracy_hi": "hi"})
+    rows = scores[["dataset", "method", "representation", "shots", "mean", "lo", "hi"]].copy()
+    chosen = judged(measured)
+    people = chosen.groupby("dataset")["participant"].nunique()
+    rows["participants"] = rows["dataset"].map(people)
+    rows["n_seeds"] = chosen["seed"].nunique()
+    for name in ("effective_rank", "collapsed"):
+        rows[name] = [
+            _health(measured.pretraining.get(method, {}), output, name) for method, output in zip(rows["method"], rows["representation"], strict=True)
+        ]
+    rows["group"], rows["variant"], rows["x"], rows["profile"] = group.name, variant.name, variant.x, variant.experiment.profile
+    rows["reference"] = group.reference.name
+    rows["settings"] = " ".join(f"{key}={in_hydra(value)}" for key, value in variant.experiment.settings.items())
+    rows["commit"] = measured.commit
+    apart = _differences(variant, chosen, group, judged(reference)) if reference is not None else None
+    if apart is None:
+        rows[["difference", "difference_lo", "difference_hi"]] = float("nan")
+    else:
+        rows = rows.merge(apart, on=["dataset", "method", "shots"], how="left", validate="one_to_one")
+    return rows[list(COLUMNS)]
+
+
+def judged(measured: Measured) -> pd.DataFrame:
+    """Predictions of the output and head each method is judged by, with both names made equal: methods are compared as they are judged."""
+    by = measured.scores[["dataset", "method", "representation", "head", "shots"]].drop_duplicates()
+    found = measured.predictions.merge(by, on=["dataset", "method", "representation", "head", "shots"])
+    return found.assign(representation="judged", head="judged")
+
+
+def _differences(variant: Variant, mine: pd.DataFrame, group: Group, theirs: pd.DataFrame) -> pd.DataFrame | None:
+    try:
+        table = compare_sweeps(Sweep(variant.name, mine), Sweep(group.reference.name, theirs))
+    except UserError:
+        return None  # nothing in common: another method is measured
+    table = table[table["metric"] == "accuracy"].rename(columns={"lo": "difference_lo", "hi": "difference_hi"})
+    return table[["dataset", "method", "shots", "difference", "difference_lo", "difference_hi"]]
+
+
+def _health(pretraining: Mapping[str, Any], output: str, name: str) -> float:
+    health = pretraining.get("final", {}).get("health", {})
+    value = health.get(output, health.get("feature", {})).get(name)
+    return float("nan") if value is None else float(value)
+
+
+def read_measured(
+    experiment: Experiment, commit: str, origin: str, text: Callable[[str, str], str], table: Callable[[str, str], pd.DataFrame]
+) -> Measured:
+    """What the experiment's commit holds; `text` and `table` are `Repository.text` and `Repository.table`."""
+    content = text(commit, "metrics/plots/fewshot.csv")
+    if not content:
+        raise UserError(f"experiment {experiment.name} has no metrics/plots/fewshot.csv; run it again with --again")
+    pretraining = {}
+    for method in experiment.methods:
+        told = text(commit, f"metrics/pretrain/{method}.json")
+        pretraining[method] = json.loads(told) if told else {}
+    predictions = table(commit, f"data/{experiment.profile}/fewshot/predictions.parquet")
+    return Measured(pd.read_csv(io.StringIO(content)), predictions, pretraining, origin)
+
+
+def merged(path: Path, fresh: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """The table at `path` with the groups of `fresh` replaced, profile by profile; other rows stay, with the commit they came from."""
+    new = [table for table in fresh if len(table)]
+    old = pd.read_csv(path, dtype={"variant": str, "commit": str}) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
+    replaced = {key for table in new for key in zip(table["profile"], table["group"], strict=True)}
+    keep = [key not in replaced for key in zip(old["profile"], old["group"], strict=True)]
+    parts = [part for part in (old[keep], *new) if len(part)]
+    return pd.concat(parts, ignore_index=True)[list(COLUMNS)] if parts else old

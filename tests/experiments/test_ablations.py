@@ -1,0 +1,148 @@
+"""`primus ablations` and `primus figures` on a toy pipeline, through the real DVC: said, run, skipped, collected."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from primus.cli import app
+from primus.errors import UserError
+from primus.experiments.duration import estimate, spoken, trainings
+from primus.experiments.listing import experiments_of, read_groups
+from primus.experiments.repository import Repository
+from primus.experiments.table import COLUMNS, TABLE, merged
+from primus.experiments.words import interval, markdown
+from primus.params import read_params
+from tests.experiments.toy_project import build, git, write_list
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    build(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return tmp_path
+
+
+def said(*arguments: str) -> str:
+    done = RUNNER.invoke(app, ["ablations", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.timeout(300)
+def test_ablations_run_once_and_are_collected(toy: Path) -> None:
+    dry = said("--dry-run", "--group", "weights")
+    assert "2 experiment(s), 0 finished" in dry
+    assert "2 to run with 4 pretraining runs" in dry
+    assert "dvc exp run --temp -n ablation-weights-three -S '~methods.random' -S 'pretrain.seeds=[0,1]' -S loss.weight=3 fewshot" in dry
+    assert not (toy / TABLE).exists()
+
+    said("--group", "weights")
+    table = pd.read_csv(TABLE)
+    assert list(table.columns) == list(COLUMNS)
+    assert table["variant"].tolist() == ["one", "three"]
+    assert table["mean"].tolist() == [0.6, 0.8]
+    assert table["n_seeds"].tolist() == [2, 2]
+    assert table["difference"].iloc[1] == pytest.approx(0.2)
+    assert table["collapsed"].tolist() == [1.0, 1.0]
+    assert table["settings"].iloc[1] == "pretrain.seeds=[0,1] loss.weight=3"
+    assert table["commit"].iloc[0] == git(toy, "rev-parse", "HEAD")[:10]
+    assert git(toy, "status", "--short") == f"?? {Path(TABLE).parts[0]}/\n", "the workspace stays as it is"
+
+    again = said("--group", "weights")
+    assert "2 finished with the code and parameters as they are: nothing to run" in again
+    assert "(1/" not in again
+    shown = said("--show", "--group", "weights")
+    assert "| three | 80.0 [70.0, 90.0] | +20.0 [+20.0, +20.0]* | 3! | 2 |" in shown
+
+    # A later commit of other files leaves results valid; changed code, or a changed parameter that counts, does not.
+    (toy / "notes.md").write_text("of no account")
+    git(toy, "add", "notes.md")
+    git(toy, "commit", "-q", "-m", "notes")
+    assert "2 finished" in said("--dry-run", "--group", "weights")
+    params = (toy / "params.yaml").read_text()
+    (toy / "params.yaml").write_text(params.replace("lead: primus", "lead: random"))
+    assert "2 finished" in said("--dry-run", "--group", "weights")
+    (toy / "params.yaml").write_text(params.replace("width: 1", "width: 2"))
+    assert "0 finished" in said("--dry-run", "--group", "weights")
+    (toy / "params.yaml").write_text(params)
+    (toy / "toy_stage.py").write_text((toy / "toy_stage.py").read_text() + "# edited\n")
+    assert "0 finished" in said("--dry-run", "--group", "weights")
+
+
+@pytest.mark.timeout(300)
+def test_a_failure_is_said_and_stops_no_other(toy: Path) -> None:
+    done = RUNNER.invoke(app, ["ablations"])
+    assert isinstance(done.exception, UserError)
+    assert "1 experiment(s) failed: ablation-widths-odd" in str(done.exception)
+    assert "the toy stage dislikes 13" in done.output
+    table = pd.read_csv(TABLE)
+    assert table[["group", "variant"]].to_numpy().tolist() == [["weights", "one"], ["weights", "three"], ["widths", "narrow"]]
+    assert "1 of 2 variants; not run: odd" in done.output
+    assert "3 experiment(s), 2 finished" in said("--dry-run"), "what ran is not run again"
+
+
+def test_a_group_that_is_not_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_list(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = RUNNER.invoke(app, ["ablations", "--group", "heights"])
+    assert "no group heights for profile toy; experiments.yaml has weights, widths" in str(done.exception)
+    assert "does not exist; run `make ablations`" in str(RUNNER.invoke(app, ["ablations", "--show"]).exception)
+
+
+def test_time_is_estimated_from_logs(tmp_path: Path) -> None:
+    write_list(tmp_path)
+    params = read_params(tmp_path / "params.yaml")
+    todo = experiments_of(read_groups("toy", tmp_path / "experiments.yaml", tmp_path / "params.yaml"))
+    assert [trainings(experiment, params) for experiment in todo] == [2, 2, 2]
+    assert estimate(todo, params, tmp_path) is None
+    (tmp_path / "pretrain.jsonl").write_text('{"event": "step", "segments_per_s": 0.1}\n{"event": "st')
+    assert estimate(todo[:1], params, tmp_path) == pytest.approx(30 + 2 * 3 * 2 / 0.1)
+    row = '{"event": "ran", "profile": "toy", "seconds": 50, "trainings": 2, "computed": true}\n'
+    (tmp_path / "experiments.jsonl").write_text(row + row.replace("50", "3000").replace("true", "false"))
+    assert estimate(todo, params, tmp_path) == pytest.approx(3 * (30 + 2 * 10))
+    assert (spoken(20), spoken(600), spoken(5000)) == ("1 min", "10 min", "1 h 23 min")
+
+
+def row(profile: str, group: str, variant: str, mean: float) -> dict[str, object]:
+    empty: dict[str, object] = dict.fromkeys(COLUMNS)
+    return empty | {"profile": profile, "group": group, "variant": variant, "mean": mean, "dataset": "d", "shots": 5, "method": "m", "reference": "r"}
+
+
+def test_other_groups_and_profiles_keep_their_rows(tmp_path: Path) -> None:
+    path = tmp_path / "ablations.csv"
+    old = [row("demo", "a", "1.0", 0.1), row("demo", "b", "x", 0.2), row("samples", "a", "1.0", 0.3)]
+    pd.DataFrame(old, columns=list(COLUMNS)).to_csv(path, index=False)
+    fresh = pd.DataFrame([row("demo", "a", "1.0", 0.9)], columns=list(COLUMNS))
+    table = merged(path, [fresh, pd.DataFrame(columns=list(COLUMNS))])
+    assert sorted(zip(table["profile"], table["group"], table["variant"], table["mean"], strict=True)) == [
+        ("demo", "a", "1.0", 0.9),
+        ("demo", "b", "x", 0.2),
+        ("samples", "a", "1.0", 0.3),
+    ]
+    assert merged(tmp_path / "absent.csv", []).columns.tolist() == list(COLUMNS)
+
+
+def test_intervals_in_words() -> None:
+    assert interval(0.5, 0.4, 0.6) == "50.0 [40.0, 60.0]"
+    assert interval(-0.05, -0.1, -0.01, "+") == "-5.0 [-10.0, -1.0]*"
+    assert interval(float("nan"), 0, 0) == ""
+
+
+def test_methods_have_rows_of_their_own() -> None:
+    both = [row("demo", "a", "v", 0.5) | {"method": method, "lo": 0.4, "hi": 0.6, "n_seeds": 3} for method in ("m", "n")]
+    text = markdown(pd.DataFrame(both, columns=list(COLUMNS)), 5, "demo")["a"]
+    assert text.splitlines()[0] == "| variant | method | d | - r | rank | seeds |"
+    assert text.splitlines()[3] == "| v | n | 50.0 [40.0, 60.0] |  |  | 3 |"
+
+
+def test_the_command_line_is_what_one_would_type(tmp_path: Path) -> None:
+    write_list(tmp_path)
+    params = read_params(tmp_path / "params.yaml")
+    first = experiments_of(read_groups("toy", tmp_path / "experiments.yaml", tmp_path / "params.yaml"))[0]
+    words = Repository(tmp_path, params).command(first, None)
+    assert words == ["dvc", "exp", "run", "--temp", "-n", "ablation-weights-one", "-S", "~methods.random", "-S", "pretrain.seeds=[0,1]"]

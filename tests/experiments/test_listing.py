@@ -1,0 +1,122 @@
+"""The list of experiments: everything it names exists in params.yaml, every variant composes, mistakes are named."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from primus.errors import UserError
+from primus.evaluation.settings import FewShotParams
+from primus.experiments.composing import composed, decisive, in_hydra, overrides
+from primus.experiments.listing import Experiment, experiments_of, read_figures, read_groups
+from primus.params import load, read_params
+from primus.training.method import MethodSettings
+from primus.training.run import PretrainSettings
+from tests.experiments.toy_project import write_list
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PROFILES = ("demo", "tiny", "samples", "egoexo4d", "own")
+
+
+def listed(profile: str) -> list[Experiment]:
+    files = (ROOT / "experiments.yaml", ROOT / "params.yaml")
+    return [*experiments_of(read_groups(profile, *files)), read_figures(profile, *files)]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_listed_experiment_composes(profile: str, tmp_path: Path) -> None:
+    params = read_params(ROOT / "params.yaml")
+    for experiment in listed(profile):
+        path = tmp_path / "params.yaml"
+        path.write_text(yaml.safe_dump(composed(experiment, params)))
+        settings = load(PretrainSettings, "pretrain", path)
+        load(FewShotParams, "fewshot", path)
+        assert len(settings.seeds) == experiment.seeds >= 3, experiment.name
+        for method, entry in read_params(path)["methods"].items():
+            load(MethodSettings, entry["section"], path)
+            assert method in experiment.methods
+
+
+def test_the_groups_of_the_issue_are_listed() -> None:
+    groups = {group.name: group for group in read_groups("demo", ROOT / "experiments.yaml", ROOT / "params.yaml")}
+    wanted = ("losses", "layout", "input_norm", "false_negatives", "nn_exclude", "fraction_aligned", "augmentations", "negatives", "bfloat16")
+    assert set(wanted) <= set(groups)
+    weights = ("loss.lambda_ss", "loss.lambda_mm", "loss.lambda_nn")
+    subsets = {tuple(variant.experiment.settings.get(weight, 1) for weight in weights) for variant in groups["losses"].variants}
+    assert len(subsets) == 7
+
+
+def test_no_two_experiments_share_a_name_or_a_setting() -> None:
+    params = read_params(ROOT / "params.yaml")
+    found = [yaml.safe_dump(decisive(composed(experiment, params))) for experiment in listed("demo")]
+    assert len(set(found)) == len(found), "equal settings must be one experiment: write the variant as the reference is written"
+    names = [experiment.name for experiment in listed("demo")]
+    assert len(set(names)) == len(names)
+
+
+def test_equal_settings_are_one_experiment(tmp_path: Path) -> None:
+    write_list(tmp_path)
+    weights, widths = read_groups("toy", tmp_path / "experiments.yaml", tmp_path / "params.yaml")
+    assert weights.reference.experiment is widths.reference.experiment
+    assert [experiment.name for experiment in experiments_of([weights, widths])] == [
+        "ablation-weights-one",
+        "ablation-weights-three",
+        "ablation-widths-odd",
+    ]
+    assert [(variant.name, variant.x) for variant in weights.variants] == [("one", 1.0), ("three", 3.0)]
+
+
+def test_another_profile_is_named_and_set(tmp_path: Path) -> None:
+    write_list(tmp_path)
+    group = read_groups("other", tmp_path / "experiments.yaml", tmp_path / "params.yaml")[0]
+    experiment = group.reference.experiment
+    assert experiment.name == "other-ablation-weights-one"
+    assert overrides(experiment, read_params(tmp_path / "params.yaml")) == ["data=other", "~methods.random", "pretrain.seeds=[0,1]"]
+
+
+def test_methods_are_added_and_left_out(tmp_path: Path) -> None:
+    write_list(tmp_path)
+    params = read_params(tmp_path / "params.yaml")
+    experiment = read_figures("toy", tmp_path / "experiments.yaml", tmp_path / "params.yaml")
+    assert overrides(experiment, params) == ["+methods.extra.section=baselines.extra", "~methods.random"]
+    assert composed(experiment, params)["methods"] == {"primus": {"section": "loss"}, "extra": {"section": "baselines.extra"}}
+
+
+def test_what_few_shot_scores_depend_on() -> None:
+    params = read_params(ROOT / "params.yaml")
+    other = {**params, "report": {}, "profiles": {**params["profiles"], "samples": {}}}
+    assert decisive(other) == decisive(params)
+    assert decisive({**params, "compute": {"threads": 1}}) != decisive(params)
+
+
+def test_values_in_the_grammar_of_overrides() -> None:
+    assert in_hydra([{"name": "rotation", "strength": 0.5}, {"name": "noise"}]) == "[{name:rotation,strength:0.5},{name:noise}]"
+    assert (in_hydra(None), in_hydra(True), in_hydra([0, 1]), in_hydra("none")) == ("null", "true", "[0,1]", "none")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("{loss.weight: 3}", "{loss.wieght: 3}", "'wieght' there; did you mean 'weight'"),
+        ("reference: one", "reference: two", "groups.weights.reference is 'two'"),
+        ("three: 3}", "four: 3}", "x names 'four'"),
+        ("methods: [primus]", "methods: [prismus]", "did you mean 'primus'"),
+        ("asks: how heavy", "ask: how heavy", "unknown key 'ask'"),
+        ("      three:", "      Three Kilos:", "must be made of small letters"),
+        ("every: {pretrain.seeds", "every: {pretrain.sedes", "did you mean 'seeds'"),
+    ],
+)
+def test_mistakes_in_the_list_are_named(tmp_path: Path, before: str, after: str, said: str) -> None:
+    write_list(tmp_path)
+    path = tmp_path / "experiments.yaml"
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after, 1))
+    with pytest.raises(UserError, match=said):
+        read_groups("toy", path, tmp_path / "params.yaml")
+
+
+def test_experiments_are_values() -> None:
+    experiment = Experiment("a", "demo", ("primus",), {"pretrain.seeds": [0]})
+    assert dataclasses.replace(experiment) == experiment
+    assert len({experiment, dataclasses.replace(experiment)}) == 1
