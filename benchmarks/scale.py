@@ -116,9 +116,10 @@ def run(takes: int, folder: Path, steps: int) -> dict[str, Any]:
         result["stages"][name] = measured([*python, *f"stages.{name}".split()], clone, environment)
         print(f"{takes} takes: {name} {result['stages'][name]}", file=sys.stderr, flush=True)
     result["segments"] = json.loads((clone / "metrics/segment.json").read_text())["segments"]
-    result["dvc_commit"] = measured(["dvc", "commit", "-q", "-f"], clone, environment)
-    result["dvc_status"] = measured(["dvc", "status"], clone, environment)
-    said = subprocess.run(["dvc", "status"], cwd=clone, env=environment, capture_output=True, text=True, check=True).stdout
+    names = [name.replace(" ", "@") for name in STAGES]
+    result["dvc_commit"] = measured(["dvc", "commit", "-f", *names], clone, environment)
+    result["dvc_status"] = measured(["dvc", "status", *names], clone, environment)
+    said = subprocess.run(["dvc", "status", *names], cwd=clone, env=environment, capture_output=True, text=True, check=True).stdout
     result["dvc_says"] = " ".join(said.split())[:200]
     result["fullest_folder"] = fullest_folder(clone / "data", clone / ".cache", clone / ".dvc/cache", clone / "metrics", clone / "logs")
     result["data_mib"], result["work_cache_mib"] = size_mib(clone / "data"), size_mib(clone / ".cache")
@@ -127,7 +128,7 @@ def run(takes: int, folder: Path, steps: int) -> dict[str, Any]:
 
 def main(
     takes: Annotated[list[int], typer.Option(help="Sizes of the corpora.")] = [312, 1250],  # noqa: B006 - typer reads it
-    folder: Annotated[Path, typer.Option(help="Where to work; 7 MB a take, removed afterwards.")] = Path("scale-scratch"),
+    folder: Annotated[Path, typer.Option(help="Where to work; 1.5 MB a take, removed afterwards.")] = Path("scale-scratch"),
     steps: Annotated[int, typer.Option(help="Optimiser steps of each trained method.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
