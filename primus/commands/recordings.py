@@ -89,4 +89,4 @@ def _say(facts: Mapping[str, Any], as_json: bool) -> None:
         print(json.dumps(facts, indent=1))
         return
     for name, value in facts.items():
-        print(f"{name:26}{value}")
+        print(f"{name:26}{'none' if value == {} else value}")

@@ -27,7 +27,8 @@ from primus.segments.quality import SegmentChecks, check_recording
 BLOCK = 256  # windows handed out at a time
 REGULAR_S = 30.0  # a shorter recording is not worth the weights of its clock
 LEAST_SHARE = 0.05  # of a window that a recording must cover to be mirrored
-MISSING_GYRO, REFLECTED = "gyroscope_zeros", "mirrored_to_a_window"
+MISSING_GYRO, REFLECTED, SLOWER = "gyroscope_zeros", "mirrored_to_a_window", "slower_than_the_model"
+SLOWER_SHARE = 0.9  # of the model's rate, below which a recording lacks a part of its band
 _UNITS = {"time": tuple(NS_PER_UNIT), "accel": tuple(ACCEL_UNITS), "gyro": tuple(GYRO_UNITS)}
 _GUESSES = {guess_note(key, unit): f"{key} in {unit}" for key, units in _UNITS.items() for unit in units}
 log = logging.getLogger(__name__)
@@ -113,6 +114,8 @@ class PreparedRecording:
         first_ns = int(recording.timestamps_ns[0])
         self._cover_ns = round(contract.window_s * 1e9)  # what of a window is the recording's own
         resampler = GridResampler(recording, contract.rate_hz, policy.thresholds.gap_s)
+        if resampler.source_hz < SLOWER_SHARE * contract.rate_hz:
+            self.notes[SLOWER] = 1
         end_s = (int(recording.timestamps_ns[-1]) - first_ns + resampler.after_ns) * 1e-9
         if end_s < contract.window_s - 1e-9:
             recording = self._lengthened(recording, end_s, policy)
@@ -190,6 +193,8 @@ def policy_words(notes: Mapping[str, int]) -> list[str]:
         said.append("no gyroscope: its channels are zeros")
     if REFLECTED in notes:
         said.append("shorter than a window: mirrored in time to fill one")
+    if SLOWER in notes:
+        said.append("sampled more slowly than the model's input: brought to its rate, but the upper part of its band is empty")
     if notes.get("missing_values") or notes.get("rows_without_imu"):
         said.append("samples without a value left out; holes shorter than a gap are bridged")
     return said
