@@ -6,26 +6,48 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from primus.experiments.composing import composed
 from primus.experiments.listing import Experiment
 
 UNTRAINED = ("none", "released", "statistics")
-AROUND_S = 30.0  # of an experiment beside its pretraining: its copy of the workspace, features, heads
+AROUND_S = 30.0  # of an experiment beside its training: its copy of the workspace, features, heads
 
 
 def trainings(experiment: Experiment, params: Mapping[str, Any]) -> int:
     """Encoders that one fold of the experiment trains."""
-    objectives = [_section(name, params).get("objective", "contrastive") for name in experiment.methods]
-    return experiment.seeds * sum(objective not in UNTRAINED for objective in objectives)
+    sections = _sections(composed(experiment, params))
+    return experiment.seeds * sum(section.get("objective") not in UNTRAINED for section in sections)
+
+
+def work(experiment: Experiment, params: Mapping[str, Any]) -> float | None:
+    """Segments that pretraining and fine-tuning go through; None where the budget is in epochs of a corpus nobody has counted."""
+    own = composed(experiment, params)
+    profile = own["profiles"][experiment.profile]
+    steps, batch = (_layered(own, "pretrain", key) for key in ("steps", "batch_size"))
+    if not steps or not batch:
+        return None
+    splits = [(place.get("segment") or {}).get("splits") or {} for place in (own, profile)]
+    folds = next((found["folds"] for found in splits if found.get("folds")), 1)
+    total = float(steps * batch * trainings(experiment, params))
+    fewshot, tuning = own.get("fewshot") or {}, (own.get("fewshot") or {}).get("finetune") or {}
+    if tuning.get("steps"):
+        sections = _sections(own)
+        everywhere = "finetune" in (fewshot.get("also") or []) or fewshot.get("probe") == "finetune"
+        tuned = sum(section.get("probe") == "finetune" or (everywhere and not section.get("probe")) for section in sections)
+        labelled = sum("probe" in (entry.get("purpose") or []) for entry in profile.get("datasets", {}).values())
+        fits = tuned * experiment.seeds * labelled * len(_layered(own, "fewshot", "shots") or []) * fewshot.get("episodes", 1)
+        total += fits * tuning["steps"] * tuning["batch_size"] * (1 + tuning["trial_share"] * len(tuning["lr"]))
+    return total * folds
 
 
 def estimate(experiments: Iterable[Experiment], params: Mapping[str, Any], logs: Path) -> float | None:
-    """Seconds for all of them; None where no log tells how long a training takes."""
+    """Seconds for all of them; None where no log tells the pace, or a budget is unknown."""
     total = 0.0
     for experiment in experiments:
-        each = _seconds_each(experiment, params, logs)
-        if each is None:
+        segments, pace = work(experiment, params), _pace(experiment.profile, logs)
+        if segments is None or pace is None:
             return None
-        total += AROUND_S + each * trainings(experiment, params)
+        total += AROUND_S + segments / pace
     return total
 
 
@@ -35,26 +57,33 @@ def spoken(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _seconds_each(experiment: Experiment, params: Mapping[str, Any], logs: Path) -> float | None:
-    """Of one training: as earlier experiments on the profile took, else from the rate of the last pretraining and the profile's budget."""
-    earlier = [row for row in _rows(logs / "experiments.jsonl") if row.get("event") == "ran" and row.get("profile") == experiment.profile]
-    each = [max(0.0, row["seconds"] - AROUND_S) / row["trainings"] for row in earlier if row.get("trainings") and row.get("computed")]
-    if each:
-        return median(each)
+def _pace(profile: str, logs: Path) -> float | None:
+    """Segments per second: of earlier experiments on the profile, else of the last pretraining."""
+    earlier = [row for row in _rows(logs / "experiments.jsonl") if row.get("event") == "ran" and row.get("profile") == profile]
+    paces = [
+        row["segments"] / (row["seconds"] - AROUND_S) for row in earlier if row.get("computed") and row.get("segments") and row["seconds"] > AROUND_S
+    ]
+    if paces:
+        return median(paces)
     rates = [row["segments_per_s"] for row in _rows(logs / "pretrain.jsonl") if row.get("event") == "step" and row.get("segments_per_s")]
-    profile = params["profiles"][experiment.profile]
-    budget = {**(profile.get("pretrain") or {}), **{key: value for key, value in params["pretrain"].items() if value is not None}}
-    if not rates or not budget.get("steps"):
-        return None
-    folds = (profile.get("segment") or {}).get("splits", {}).get("folds") or 1
-    return float(budget["steps"] * budget["batch_size"] / rates[-1] * folds)
+    return float(rates[-1]) if rates else None
 
 
-def _section(method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
-    value: Any = params
-    for part in params["methods"].get(method, {"section": f"baselines.{method}"})["section"].split("."):
-        value = value[part]
-    return value if isinstance(value, Mapping) else {}
+def _layered(params: Mapping[str, Any], section: str, key: str) -> Any:
+    """A value as stages read it: the section's own, else the profile's."""
+    own = (params.get(section) or {}).get(key)
+    return own if own is not None else (params["profiles"][params["data"]].get(section) or {}).get(key)
+
+
+def _sections(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The section of every method."""
+    found = []
+    for entry in params["methods"].values():
+        value: Any = params
+        for part in entry["section"].split("."):
+            value = value[part]
+        found.append(value)
+    return found
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

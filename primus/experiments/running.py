@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from primus.experiments.duration import estimate, spoken, trainings
+from primus.experiments.duration import estimate, spoken, trainings, work
 from primus.experiments.listing import Experiment
 from primus.experiments.repository import Repository
 from primus.stage import StageLog
@@ -56,7 +56,7 @@ def run(plan: Plan, repository: Repository, target: str | None, logs: Path) -> l
         status = repository.run(experiment, target, file)
         took = time.monotonic() - started
         output = file.read_text(encoding="utf-8", errors="replace")
-        facts = {"profile": experiment.profile, "trainings": trainings(experiment, repository.params), "computed": "segments/s" in output}
+        facts = {"profile": experiment.profile, "segments": work(experiment, repository.params), "computed": "segments/s" in output}
         log.event("ran" if status == 0 else "failed", name=experiment.name, seconds=round(took, 1), status=status, **facts)
         if status:
             failed.append(experiment.name)

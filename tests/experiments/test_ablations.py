@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from primus.cli import app
 from primus.errors import UserError
-from primus.experiments.duration import estimate, spoken, trainings
-from primus.experiments.listing import experiments_of, read_groups
+from primus.experiments.duration import estimate, spoken, trainings, work
+from primus.experiments.listing import Experiment, experiments_of, read_groups
 from primus.experiments.repository import Repository
 from primus.experiments.table import COLUMNS, TABLE, merged
 from primus.experiments.words import interval, markdown
@@ -17,6 +17,7 @@ from primus.params import read_params
 from tests.experiments.toy_project import build, git, write_list
 
 RUNNER = CliRunner()
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
@@ -102,10 +103,21 @@ def test_time_is_estimated_from_logs(tmp_path: Path) -> None:
     assert estimate(todo, params, tmp_path) is None
     (tmp_path / "pretrain.jsonl").write_text('{"event": "step", "segments_per_s": 0.1}\n{"event": "st')
     assert estimate(todo[:1], params, tmp_path) == pytest.approx(30 + 2 * 3 * 2 / 0.1)
-    row = '{"event": "ran", "profile": "toy", "seconds": 50, "trainings": 2, "computed": true}\n'
+    row = '{"event": "ran", "profile": "toy", "seconds": 50, "segments": 12, "computed": true}\n'
     (tmp_path / "experiments.jsonl").write_text(row + row.replace("50", "3000").replace("true", "false"))
-    assert estimate(todo, params, tmp_path) == pytest.approx(3 * (30 + 2 * 10))
+    assert estimate(todo, params, tmp_path) == pytest.approx(3 * (30 + 2 * 3 * 2 / (12 / 20)))
     assert (spoken(20), spoken(600), spoken(5000)) == ("1 min", "10 min", "1 h 23 min")
+
+
+def test_fine_tuning_counts_as_work() -> None:
+    params = read_params(ROOT / "params.yaml")
+    plain = Experiment("a", "demo", ("primus",), {"pretrain.seeds": [0, 1, 2]})
+    assert work(plain, params) == 3 * 300 * 128
+    tuned = Experiment("b", "demo", ("primus", "standard"), {"pretrain.seeds": [0], "fewshot.also": ["finetune"]})
+    fits = 2 * 3 * 6 * 5  # methods, data sets, numbers of shots, episodes
+    assert work(tuned, params) == 300 * 128 + fits * 100 * 32 * 1.75
+    assert work(Experiment("c", "samples", ("primus",), {"pretrain.seeds": [0]}), params) == 4 * 100 * 128
+    assert work(Experiment("d", "egoexo4d", ("primus",), {}), params) is None, "its budget is in epochs"
 
 
 def row(profile: str, group: str, variant: str, mean: float) -> dict[str, object]:
