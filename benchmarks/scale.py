@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -100,7 +101,7 @@ def size_mib(folder: Path) -> int:
     return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()) / 2**20)
 
 
-def run(takes: int, folder: Path, steps: int) -> dict[str, Any]:
+def run(takes: int, folder: Path, steps: int, stages: Sequence[str]) -> dict[str, Any]:
     """Everything at one size."""
     clone, raw = folder / "clone", folder / "raw"
     make_clone(clone, steps)
@@ -112,11 +113,11 @@ def run(takes: int, folder: Path, steps: int) -> dict[str, Any]:
         "filled": measured([*python, "benchmarks.scale_corpus", str(raw), "--takes", str(takes)], clone, environment),
     }
     result["stages"] = {}
-    for name in STAGES:
+    for name in stages:
         result["stages"][name] = measured([*python, *f"stages.{name}".split()], clone, environment)
         print(f"{takes} takes: {name} {result['stages'][name]}", file=sys.stderr, flush=True)
     result["segments"] = json.loads((clone / "metrics/segment.json").read_text())["segments"]
-    names = [name.replace(" ", "@") for name in STAGES]
+    names = [name.replace(" ", "@") for name in stages]
     result["dvc_commit"] = measured(["dvc", "commit", "-f", *names], clone, environment)
     result["dvc_status"] = measured(["dvc", "status", *names], clone, environment)
     said = subprocess.run(["dvc", "status", *names], cwd=clone, env=environment, capture_output=True, text=True, check=True).stdout
@@ -130,21 +131,22 @@ def main(
     takes: Annotated[list[int], typer.Option(help="Sizes of the corpora.")] = [312, 1250],  # noqa: B006 - typer reads it
     folder: Annotated[Path, typer.Option(help="Where to work; 1.5 MB a take, removed afterwards.")] = Path("scale-scratch"),
     steps: Annotated[int, typer.Option(help="Optimiser steps of each trained method.")] = 20,
+    only: Annotated[list[str], typer.Option(help='Stages to run, as in "pretrain primus"; all by default. Each needs those before it.')] = [],  # noqa: B006
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
 ) -> None:
     """Measure every size in turn and print a table."""
-    results = []
+    results, stages = [], [name for name in STAGES if not only or name in only]
     for count in takes:
         place = folder.resolve() / f"takes{count}"
         place.mkdir(parents=True)
         try:
-            results.append(run(count, place, steps))
+            results.append(run(count, place, steps, stages))
         finally:
             shutil.rmtree(place)
-    print(f"{'stage':22}" + "".join(f"{result['takes']:>9} takes" + " " * 9 for result in results))
-    for name in (*STAGES, "dvc_commit", "dvc_status"):
+    print(f"{'stage':22}" + "".join(f"{result['takes']:>23} takes" for result in results))
+    for name in (*stages, "dvc_commit", "dvc_status"):
         rows = [result["stages"].get(name) or result[name] for result in results]
-        print(f"{name:22}" + "".join(f"{row['s']:>9.1f} s {row['rss_mib']:>6.0f} MiB    " for row in rows))
+        print(f"{name:22}" + "".join(f"{row['s']:>7.1f} s {row['cpu_s']:>7.1f} cpu {row['rss_mib']:>6.0f} MiB" for row in rows))
     if as_json:
         print(json.dumps(results))
 

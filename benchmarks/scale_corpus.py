@@ -3,7 +3,7 @@
     python -m benchmarks.scale_corpus ROOT --takes 5000        run in a copy of the repository with the profile `scale`
 
 The folder has the release's metadata, narrations and one small, distinct file for every recording and video. The work cache is then filled by the
-stages' own code, with what reads and encodes the media replaced: a segment is the sinusoid of its activity with noise, a frame or text a random vector.
+stages' own code, with what reads and encodes the media replaced: a segment is the sinusoid of its activity with noise, frames and texts random.
 """
 
 import hashlib
