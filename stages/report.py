@@ -1,6 +1,7 @@
 """The summary that `dvc metrics diff` compares, and a page that opens without a network.
 
-Writes metrics/summary.json and data/<profile>/report/{index.html,*.csv}; prints the summary table.
+Writes metrics/summary.json, data/<profile>/report/{index.html,summary.txt,*.csv} and metrics/figures/*.csv (what DVC's plots draw and no other
+stage writes); prints the summary table. Fig. 5, Fig. 6 and the heat map of augmentations are those that metrics/ablations.csv holds of this profile.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ import typer
 from primus.artifacts import atomic_folder, read_json, read_table, write_csv, write_json
 from primus.errors import UserError
 from primus.params import load, load_value, profile_name
-from primus.reporting.report import report_page, report_tables
+from primus.reporting.beside import read_beside
+from primus.reporting.report import figure_tables, report_page, report_tables
 from primus.reporting.results import DatasetFacts, Results
 from primus.reporting.summary import summary_metrics
 from primus.reporting.terminal import summary_text
@@ -71,6 +73,7 @@ def main() -> None:
     fewshot = read_json("metrics/fewshot.json")
     tables = {name: read_table(root / "fewshot" / f"{name}.parquet") for name in ("scores", "differences", "rows", "predictions")}
     tables["scores"] = tables["scores"].sort_values("method", key=lambda names: names.map(methods.index), kind="stable")
+    shown = [name for name in dict.fromkeys((params.lead_method, params.reference)) if name in set(tables["scores"]["method"])]
     results = Results(
         profile=profile,
         simulated=load_value(f"profiles.{profile}.corpus") == "simulation",
@@ -87,12 +90,16 @@ def main() -> None:
         pretraining={method: read_json(f"metrics/pretrain/{method}.json") for method in methods},
         losses={method: curves_of(method) for method in methods},
         segments=read_json("metrics/segment.json"),
+        beside=read_beside(root, profile, shown),
+        margin=float(load_value("fewshot.margin")),
     )
     with atomic_folder(root / "report") as out:
         (out / "index.html").write_text(report_page(results), encoding="utf-8")
         (out / "summary.txt").write_text(summary_text(results), encoding="utf-8")
         for name, table in report_tables(results).items():
             write_csv(out / name, table)
+    for name, table in figure_tables(results).items():
+        write_csv(Path("metrics") / "figures" / f"{name}.csv", table)
     write_json("metrics/summary.json", summary_metrics(results))
     print(summary_text(results), end="")
     print(f"\nFigures and tables: {root / 'report' / 'index.html'}")

@@ -9,7 +9,7 @@ from typing import Any
 from primus.reporting.palette import Look
 from primus.reporting.svg import element, figure, label, marker, path
 
-WIDTH, HEIGHT = 420, 300
+WIDTH, HEIGHT = 360, 270
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 24, 42
 
 
@@ -24,6 +24,17 @@ class Curve:
     lo: Sequence[float] | None = None
     hi: Sequence[float] | None = None
     incomplete: Sequence[bool] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class ZeroPoint:
+    """A result without any label, drawn left of a logarithmic axis, which has no zero."""
+
+    name: str
+    look: Look
+    mean: float
+    lo: float
+    hi: float
 
 
 def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
@@ -49,13 +60,15 @@ def curves_chart(
     y_range: tuple[float, float],
     percent: bool,
     reference: tuple[str, float] | None = None,
+    zero: Sequence[ZeroPoint] = (),
 ) -> str:
-    """Lines with confidence bands; `reference` is a named horizontal line (chance)."""
+    """Lines with confidence bands; `reference` is a named horizontal line (chance), `zero` stands at 0, apart from the axis."""
     start, end = (math.log(x) if log_x else x for x in x_range)
     span = (end - start) or 1.0
+    apart = 22 + 7 * len(zero) if zero else 0
 
     def px(x: float) -> float:
-        return LEFT + 8 + ((math.log(x) if log_x else x) - start) / span * (WIDTH - LEFT - RIGHT - 16)
+        return LEFT + 8 + apart + ((math.log(x) if log_x else x) - start) / span * (WIDTH - LEFT - RIGHT - 16 - apart)
 
     def py(y: float) -> float:
         inside = min(max((y - y_range[0]) / ((y_range[1] - y_range[0]) or 1.0), 0.0), 1.0)
@@ -74,6 +87,14 @@ def curves_chart(
     if reference is not None:
         parts.append(path([(LEFT, py(reference[1])), (WIDTH - RIGHT, py(reference[1]))], class_="reference"))
         parts.append(label(WIDTH - RIGHT - 2, py(reference[1]) - 4, reference[0], text_anchor="end", class_="tick"))
+    for number, point in enumerate(zero):
+        x = LEFT + 8.0 + 7 * number
+        bar = path([(x, py(point.lo)), (x, py(point.hi))], stroke="currentColor", stroke_width=1.6)
+        drawn_point = element("title", escape(f"{point.name}, no labels")) + bar + marker(point.look.marker, x, py(point.mean))
+        parts.append(element("g", drawn_point, class_=point.look.css))
+    if zero:
+        parts.append(label(LEFT + 8 + 3.5 * (len(zero) - 1), HEIGHT - BOTTOM + 16, "0", text_anchor="middle", class_="tick"))
+        parts.append(label(LEFT + apart - 6, HEIGHT - BOTTOM + 4, "//", text_anchor="middle", class_="tick"))
     for curve in curves:
         drawn = []
         points = [(px(x), py(y)) for x, y in zip(curve.x, curve.y, strict=True)]
@@ -137,11 +158,11 @@ def matrix_chart(title: str, description: str, names: Sequence[str], shares: Seq
     return figure(width, height, title, description, "".join(parts))
 
 
-def legend(names_and_looks: Sequence[tuple[str, Look]]) -> str:
-    """An HTML list of names with their line and marker."""
+def legend(names_and_looks: Sequence[tuple[str, Look]], lines: bool = True) -> str:
+    """An HTML list of names with their line (where figures draw lines) and marker."""
     items = []
     for name, look in names_and_looks:
-        line = path([(2, 8), (30, 8)], fill="none", stroke="currentColor", stroke_width=2, stroke_dasharray=look.dash or "none")
+        line = path([(2, 8), (30, 8)], fill="none", stroke="currentColor", stroke_width=2, stroke_dasharray=look.dash or "none") if lines else ""
         key = element("svg", line + marker(look.marker, 16, 8), viewBox="0 0 32 16", width=32, height=16, class_=look.css, aria_hidden="true")
         items.append(f"<li>{key} {escape(name)}</li>")
     return f'<ul class="legend">{"".join(items)}</ul>'

@@ -42,6 +42,19 @@ def looks(methods: Iterable[str]) -> dict[str, Look]:
     return {name: Look(f"m{chosen[name]}", *_LOOKS[chosen[name]]) for name in names}
 
 
+_MARKERS = ("circle", "square", "triangle", "diamond", "cross")
+
+
+def class_looks(classes: Iterable[str]) -> dict[str, Look]:
+    """A look for each class, in their order: colour and marker both go round, so that forty classes differ in one or the other."""
+    chosen = {}
+    for number, name in enumerate(classes):
+        colour = number % len(_LOOKS)
+        shape = _MARKERS[(number + number // len(_LOOKS)) % len(_MARKERS)]
+        chosen[name] = Look(f"m{colour}", *_LOOKS[colour][:2], shape, "")
+    return chosen
+
+
 def stylesheet() -> str:
     """CSS giving every look its colour as `currentColor` of its class, on light and on dark pages."""
     light = "".join(f".m{number}{{color:{look[0]}}}" for number, look in enumerate(_LOOKS))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from primus.errors import UserError
+from primus.reporting.beside import Beside
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,11 @@ class Interval:
     mean: float
     lo: float
     hi: float
+
+
+def interval_in(row: Mapping[Any, Any], name: str, lo: str | None = None, hi: str | None = None) -> Interval:
+    """Mean and bounds of a table's row; the bounds' columns are `<name>_lo` and `<name>_hi` unless they are named."""
+    return Interval(float(row[name]), float(row[lo or f"{name}_lo"]), float(row[hi or f"{name}_hi"]))
 
 
 def interval_at(curve: pd.DataFrame, shots: int, metric: str = "accuracy") -> Interval:
@@ -55,6 +61,8 @@ class Results:
         pretraining: metrics of pretraining by method.
         losses: curves of pretraining by method (step, epoch, term, value, seed, fold).
         segments: metrics of the segment stage.
+        beside: what the stages beside the sweep measured, Table I, the map of features and the ablations.
+        margin: difference of accuracies below which two methods count as equivalent.
     """
 
     profile: str
@@ -72,6 +80,8 @@ class Results:
     pretraining: Mapping[str, Mapping[str, Any]]
     losses: Mapping[str, pd.DataFrame]
     segments: Mapping[str, Any]
+    beside: Beside
+    margin: float
 
     def __post_init__(self) -> None:
         if self.headline not in self.shots:
@@ -93,10 +103,20 @@ class Results:
         """The representation the method is judged by."""
         return str(self.scores.loc[self.scores["probed"] & (self.scores["method"] == method), "representation"].iloc[0])
 
+    def head(self, method: str) -> str:
+        """The head the method is judged by."""
+        return str(self.scores.loc[self.scores["probed"] & (self.scores["method"] == method), "head"].iloc[0])
+
+    @property
+    def lead_method(self) -> str:
+        """The method that figures of one method show: the lead, or the first where it was not run."""
+        return self.lead[1] if self.lead[1] in self.methods else self.methods[0]
+
     def curve(self, dataset: str, method: str, representation: str | None = None) -> pd.DataFrame:
-        """Scores of one curve by number of shots (the probed representation unless another is named)."""
+        """Scores of one curve by number of shots, under the method's head (on the probed representation unless another is named)."""
         rows = self.scores[(self.scores["dataset"] == dataset) & (self.scores["method"] == method)]
-        chosen = rows[rows["probed"]] if representation is None else rows[rows["representation"] == representation]
+        named = (rows["representation"] == representation) & (rows["head"] == self.head(method))
+        chosen = rows[rows["probed"]] if representation is None else rows[named]
         return chosen.sort_values("shots")
 
     def score(self, dataset: str, method: str, metric: str = "accuracy", shots: int | None = None) -> Interval:
@@ -104,14 +124,14 @@ class Results:
         curve = self.curve(dataset, method)
         return interval_at(curve, self.headline if shots is None else shots, metric)
 
-    def gain(self, dataset: str, method: str, metric: str = "accuracy") -> Interval | None:
-        """Method minus reference at the headline, paired; None for the reference itself or where it was not run."""
+    def gain(self, dataset: str, method: str, metric: str = "accuracy", other: str | None = None, shots: int | None = None) -> Interval | None:
+        """Method minus another (the reference) at some number of shots (the headline), paired; None where the two were not compared."""
         table = self.differences
         row = table[
             (table["dataset"] == dataset)
             & (table["method"] == method)
-            & (table["other"] == self.reference)
-            & (table["shots"] == self.headline)
+            & (table["other"] == (self.reference if other is None else other))
+            & (table["shots"] == (self.headline if shots is None else shots))
             & (table["metric"] == metric)
         ]
         if row.empty:
@@ -133,6 +153,7 @@ class Results:
             (table["dataset"] == dataset)
             & (table["method"] == method)
             & (table["representation"] == self.representation(method))
+            & (table["head"] == self.head(method))
             & (table["shots"] == self.headline)
         ]
         classes = sorted(set(rows["label"]) | set(rows["predicted"]))

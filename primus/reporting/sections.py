@@ -1,28 +1,30 @@
-"""The sections of the report: each a paragraph that says what was run on what, a figure, and its table."""
+"""The sections of the few-shot sweep: each a paragraph that says what was run on what, a figure, and its table."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
-from primus.reporting.charts import Curve, curves_chart, intervals_chart, legend, matrix_chart, nice_ticks
-from primus.reporting.html import beside, escape, paragraph, section, table
-from primus.reporting.palette import looks
-from primus.reporting.results import Results, interval_at
+from primus.reporting.charts import Curve, ZeroPoint, curves_chart, intervals_chart, legend, matrix_chart
+from primus.reporting.html import beside, details, escape, paragraph, section, table
+from primus.reporting.palette import Look, looks
+from primus.reporting.results import Interval, Results, interval_at
 from primus.reporting.words import percent, points, size_of
-from primus.schema import REASONS
 
-LOSS_PREFIX = {"train": "training", "val": "validation"}
+
+def without_labels(results: Results, dataset: str, seen: dict[str, Look]) -> dict[str, ZeroPoint]:
+    """Zero-shot accuracy by method, where it was measured."""
+    table_of = results.beside.zeroshot
+    rows = table_of[(table_of["dataset"] == dataset) & table_of["method"].isin(results.methods)].to_dict("records")
+    return {row["method"]: ZeroPoint(row["method"], seen[row["method"]], row["accuracy"], row["accuracy_lo"], row["accuracy_hi"]) for row in rows}
 
 
 def efficiency(results: Results) -> str:
-    """Accuracy over the number of labelled segments per class, per data set."""
+    """Fig. 4: accuracy over the number of labelled segments per class, per data set."""
     seen = looks(results.methods)
     words = (
         "Each encoder was frozen, every labelled segment encoded once, and a probe fitted on k segments per class: "
         f"{results.episodes} draws of shots per encoder, the same for every method, and {results.seeds} pretraining seed(s). "
         "The whole test set was scored, and nobody in it was seen in pretraining or among the shots. "
         "Bands are 95 % bootstrap intervals over seed, episode and test participant together. "
-        "Hollow points: a class had fewer segments than asked for."
+        "Hollow points: a class had fewer segments than asked for. Points at 0: zero-shot, from class prompts."
     )
     blocks = []
     for dataset, facts in results.datasets.items():
@@ -33,10 +35,13 @@ def efficiency(results: Results) -> str:
             bounds = curve["accuracy_lo"].tolist(), curve["accuracy_hi"].tolist()
             curves.append(Curve(method, seen[method], x, y, *bounds, incomplete=(~curve["complete"]).tolist()))
             columns.append([percent(interval_at(curve, size)) for size in results.shots])
+        zero = without_labels(results, dataset, seen)
         short = results.short_classes(dataset)
-        rows = [[f"{size}{' *' if size in short else ''}", *cells] for size, *cells in zip(results.shots, *columns, strict=True)]
-        top = max(max(curve.hi or curve.y) for curve in curves)
-        low = min(min(curve.lo or curve.y) for curve in curves)
+        without = ["0", *(percent(Interval(zero[name].mean, zero[name].lo, zero[name].hi)) if name in zero else "-" for name in results.methods)]
+        rows = [without] if zero else []
+        rows += [[f"{size}{' *' if size in short else ''}", *cells] for size, *cells in zip(results.shots, *columns, strict=True)]
+        top = max([max(curve.hi or curve.y) for curve in curves] + [point.hi for point in zero.values()])
+        low = min([min(curve.lo or curve.y) for curve in curves] + [point.lo for point in zero.values()])
         span = (math.floor(min(low, 1 / facts.classes) * 10) / 10, math.ceil(top * 10) / 10)
         best = max(results.methods, key=lambda name, dataset=dataset: results.score(dataset, name).mean)  # type: ignore[misc]
         description = (
@@ -54,10 +59,11 @@ def efficiency(results: Results) -> str:
             y_range=span,
             percent=True,
             reference=("chance", 1 / facts.classes),
+            zero=list(zero.values()),
         )
-        numbers = table(f"{dataset}: accuracy in % with 95 % interval", ["shots", *results.methods], rows)
-        blocks.append(f"<h3>{escape(dataset)}</h3>{paragraph(size_of(results, dataset))}" + beside(drawing, numbers))
-    return section("Accuracy by number of labels", paragraph(words), legend(list(seen.items())), *blocks)
+        numbers = details("Numbers", table(f"{dataset}: accuracy in % with 95 % interval", ["shots", *results.methods], rows))
+        blocks.append(f"<h3>{escape(dataset)}</h3>{paragraph(size_of(results, dataset))}{drawing}{numbers}")
+    return section("Fig. 4: accuracy by number of labels", paragraph(words), legend(list(seen.items())), beside(*blocks))
 
 
 def gains(results: Results) -> str:
@@ -87,7 +93,7 @@ def gains(results: Results) -> str:
         ["data set, method", "accuracy", "macro-F1"],
         rows,
     )
-    return section(f"Gain over {results.reference}", paragraph(words), beside("".join(charts), numbers))
+    return section(f"Gain over {results.reference}", paragraph(words), beside(*charts), details("Numbers", numbers))
 
 
 def representations(results: Results) -> str:
@@ -104,8 +110,8 @@ def representations(results: Results) -> str:
 
 
 def confusions(results: Results) -> str:
-    """Confusion matrix of the first method on every data set."""
-    method = results.methods[0]
+    """Confusion matrix of the lead method on every data set."""
+    method = results.lead_method
     words = (
         f"Predictions of {method} at {results.headline} shots, over all seeds, episodes and test people. "
         "Each row is a true class, each column what it was taken for; a row sums to 100 %."
@@ -115,86 +121,8 @@ def confusions(results: Results) -> str:
         classes, shares = results.confusion(dataset, method)
         worst = min(range(len(classes)), key=lambda number, shares=shares: shares[number, number])  # type: ignore[misc]
         description = f"Hardest class: {classes[worst]}, recognised in {100 * shares[worst, worst]:.0f} percent of its segments."
-        drawings.append(f"<h3>{escape(dataset)}</h3>" + matrix_chart(f"Confusion of {method} on {dataset}", description, classes, shares.tolist()))
+        drawing = matrix_chart(f"Confusion of {method} on {dataset}", description, classes, shares.tolist())
+        rows = [[name, *(f"{100 * share:.1f}" for share in shares[number])] for number, name in enumerate(classes)]
+        numbers = details("Numbers", table(f"{dataset}: % of each row's class", ["", *classes], rows))
+        drawings.append(f'<h3>{escape(dataset)}</h3>{paragraph(size_of(results, dataset))}<div class="scroll">{drawing}</div>{numbers}')
     return section("What is mistaken for what", paragraph(words), beside(*drawings, least="26rem"))
-
-
-def pretraining(results: Results) -> str:
-    """Training and validation loss of every trained method."""
-    seen = looks(["primus", "simclr"])
-    drawings = []
-    rows = []
-    for method, table_of in results.losses.items():
-        totals = table_of[table_of["term"].isin(["train/total", "val/total"])]
-        if totals.empty:
-            continue
-        curves = []
-        for part, look in zip(LOSS_PREFIX, seen.values(), strict=True):
-            mean = totals[totals["term"] == f"{part}/total"].groupby("step")["value"].mean()
-            if len(mean):
-                curves.append(Curve(LOSS_PREFIX[part], look, mean.index.tolist(), mean.tolist()))
-                rows.append([f"{method}, {LOSS_PREFIX[part]}", f"{mean.iloc[0]:.3f}", f"{mean.min():.3f}", f"{mean.iloc[-1]:.3f}"])
-        lowest, highest = min(min(curve.y) for curve in curves), max(max(curve.y) for curve in curves)
-        last = max(max(curve.x) for curve in curves)
-        drawing = curves_chart(
-            f"Loss of {method}",
-            f"From {curves[0].y[0]:.2f} to {curves[0].y[-1]:.2f} over {last:.0f} steps",
-            curves,
-            x_title="optimiser step",
-            y_title="total loss",
-            x_ticks=nice_ticks(0, last, 6),
-            x_range=(0, last),
-            log_x=False,
-            y_range=(lowest - 0.05 * (highest - lowest), highest + 0.05 * (highest - lowest)),
-            percent=False,
-        )
-        drawings.append(f"<h3>{escape(method)}</h3>{drawing}")
-    if not drawings:
-        return ""
-    words = (
-        "Total loss over optimiser steps, averaged over seeds and folds. Losses of different methods are sums of different terms and not comparable."
-    )
-    keys = legend(list(zip(LOSS_PREFIX.values(), seen.values(), strict=True)))
-    numbers = table("Total loss", ["method", "first", "lowest", "last"], rows)
-    return section("Pretraining", paragraph(words), keys, beside(*drawings), numbers)
-
-
-COUNTS = {
-    "takes": "takes used",
-    "participants": "participants",
-    "segments": "segments",
-    "purpose.pretrain": "for pretraining",
-    "purpose.probe": "labelled, for the probe",
-    "segments_with_video": "with video",
-    "segments_with_text": "with text",
-}
-"""Counts of the segment stage that the report shows per data set, with their names in words."""
-
-
-def corpus(results: Results) -> str:
-    """What the segment stage kept per data set, and what it refused by reason."""
-    counted: Mapping[str, Any] = results.segments.get("datasets", {})
-    if not counted:
-        return ""
-    found = {name: dict(flat(numbers)) for name, numbers in counted.items()}
-    kept = [[words, *(str(numbers.get(key, 0)) for numbers in found.values())] for key, words in COUNTS.items()]
-    refusals = sorted({key for numbers in found.values() for key in numbers if key.startswith("rejects.")})
-    refused = []
-    for key in refusals:
-        _, scope, reason = key.split(".")
-        refused.append([f"{reason} ({scope})", *(str(numbers.get(key, 0)) for numbers in found.values()), REASONS.get(reason, "")])
-    words = (
-        "What the raw recordings gave, and everything that was refused: a refused segment costs itself, a refused take or video no more than that."
-    )
-    tables = [table("Kept", ["", *found], kept)]
-    tables += [table("Refused", ["reason (scope)", *found, "meaning"], refused)] if refused else []
-    return section("The corpus", paragraph(words), *tables)
-
-
-def flat(tree: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
-    """Leaves of nested mappings with their dotted names, in order."""
-    leaves: list[tuple[str, Any]] = []
-    for name, value in tree.items():
-        dotted = f"{above}.{name}" if above else str(name)
-        leaves += flat(value, dotted) if isinstance(value, Mapping) else [(dotted, value)]
-    return leaves

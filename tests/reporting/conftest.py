@@ -58,10 +58,11 @@ def segments_of(dataset: str, people: int) -> tuple[pd.DataFrame, pd.DataFrame, 
             splits.append((fold, dataset, take, f"{dataset}/{person}", "test" if person % 2 == fold else "shots"))
         for index in range(12):
             label = index % 3
-            rows.append((f"{take}_{index * 5000}", dataset, take, f"{dataset}/{person}", "probe", index * 5.0, index * 5.0 + 5, CLASSES[label]))
+            where = (f"{take}_{index * 5000}", dataset, take, f"{dataset}/{person}", "probe", index * 5.0, index * 5.0 + 5)
+            rows.append((*where, CLASSES[label], [], None))
             wave = np.sin(2 * np.pi * (label + 1) * time + rng.uniform(0, 6, size=(6, 1)))
             windows.append(wave + rng.normal(size=(6, 250)) * 0.3 + np.array([9.81, 0, 0, 0, 0, 0])[:, None])
-    names = ["segment_id", "dataset", "take_uid", "participant", "purpose", "start_s", "end_s", "label"]
+    names = ["segment_id", "dataset", "take_uid", "participant", "purpose", "start_s", "end_s", "label", "texts", "video_path"]
     return (
         pd.DataFrame(rows, columns=names),
         pd.DataFrame(splits, columns=["fold", "dataset", "take_uid", "participant", "split"]),
@@ -95,6 +96,32 @@ def build(root: Path) -> None:
         table = pd.DataFrame(steps if method == "primus" else [], columns=["step", "epoch", "term", "value", "seed", "fold"])
         write_csv(root / "metrics" / "plots" / f"pretrain_{method}.csv", table)
     write_json(root / "metrics" / "segment.json", {"datasets": {"kitchen": {"segments": 72, "rejects": {"segment": {"gap": 2}}}}})
+    measured_beside(root)
+
+
+def measured_beside(root: Path) -> None:
+    """What the zero-shot, retrieval and robustness stages would have left."""
+    bounds = {f"{name}{end}": value for name in ("accuracy", "macro_f1") for end, value in (("", 0.4), ("_lo", 0.3), ("_hi", 0.5))}
+    spread = {f"accuracy_wording_{kind}": 0.1 for kind in ("sd", "min", "max")}
+    zeroshot = [{"dataset": "kitchen", "method": "primus", "representation": "multimodal", "shots": 0, "complete": 1} | bounds | spread]
+    write_csv(root / "metrics" / "plots" / "zeroshot.csv", pd.DataFrame(zeroshot))
+    write_json(root / "metrics" / "zeroshot.json", {"skipped": 0, "kitchen": {"wordings": 6}})
+    found = [
+        ("primus", direction, metric, 0.5, 0.4, 0.6, 0.1)
+        for direction in ("imu_to_video", "video_to_imu")
+        for metric in ("r1", "r5", "r10", "median_rank", "mrr")
+    ]
+    columns = ["method", "direction", "metric", "value", "lo", "hi", "chance"]
+    write_csv(root / "metrics" / "plots" / "retrieval.csv", pd.DataFrame(found, columns=columns))
+    write_json(root / "metrics" / "retrieval.json", {"gallery": {"segments": 10, "folds": 2, "queries": 20, "participants": 4}})
+    degraded = [
+        {"dataset": dataset, "method": method, "condition": name, "kind": kind, "severity": severity, "shots": 2, "test_segments": 20}
+        | {"retention": kept, "retention_lo": kept - 0.3, "retention_hi": kept + 0.6}
+        for dataset in ("kitchen", "street")
+        for method in ("primus", "random")
+        for name, kind, severity, kept in (("matched", "matched", None, 1.0), ("rate_10", "rate", 10.0, 0.9), ("gyro_lost", "gyro_lost", None, 0.5))
+    ]
+    write_csv(root / "metrics" / "plots" / "robustness.csv", pd.DataFrame(degraded))
 
 
 RunStage = Callable[..., subprocess.CompletedProcess[str]]

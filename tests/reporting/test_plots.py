@@ -66,6 +66,70 @@ def test_the_loss_template_draws_the_terms_and_leaves_the_rest_out() -> None:
     assert "tau_ss" not in svg
 
 
+def test_a_point_without_labels_stands_apart_from_its_curve() -> None:
+    zero = [row | {"shots": "0"} for row in fewshot_rows("workspace") if row["shots"] == "1" and row["method"] == "primus"]
+    _, svg = drawn("fewshot_band", fewshot_rows("workspace") + zero, x="shots", y="accuracy")
+    assert svg.count('aria-roledescription="line mark"') == 4, "as many lines as without it"
+    assert svg.count('aria-roledescription="point"') == 4 * 3 + 2
+    assert svg.count('aria-roledescription="rule mark"') == 2
+
+
+def test_the_interval_template_draws_a_rule_and_a_point_per_row_and_method() -> None:
+    rows = [
+        {
+            "rev": "workspace",
+            "dataset": dataset,
+            "method": method,
+            "condition": condition,
+            "retention": kept,
+            "retention_lo": "0.4",
+            "retention_hi": "0.9",
+        }
+        for dataset in ("kitchen", "street")
+        for method in ("primus", "random")
+        for condition, kept in (("matched", "1"), ("rate_10", "0.8"), ("gyro_lost", "0.5"), ("unmeasured", ""))
+    ]
+    _, svg = drawn("intervals", rows, x="condition", y="retention", x_label="condition")
+    assert svg.count('aria-roledescription="point"') == 2 * 2 * 2
+    assert svg.count('aria-roledescription="rule mark"') == 2 * 2 * 2
+    assert ">rate_10</text>" in svg
+    found = [
+        {"rev": "w", "method": "primus", "direction": "imu_to_video", "metric": name, "value": "0.5", "lo": "0.4", "hi": "0.6"}
+        for name in ("r1", "median_rank")
+    ]
+    _, svg = drawn("intervals", found, x="metric", y="value")
+    assert ">imu_to_video</text>" in svg
+    assert ">median_rank</text>" not in svg
+    assert "NaN" not in svg
+
+
+@pytest.mark.parametrize("value", ["share", "accuracy"])
+def test_the_share_template_draws_a_cell_per_row(value: str) -> None:
+    rows = [
+        {"rev": "workspace", "dataset": dataset, "method": "primus", "label": label, "predicted": predicted, value: "0.25"}
+        for dataset in ("kitchen", "street")
+        for label in ("<cook>", "rest")
+        for predicted in ("<cook>", "rest")
+    ]
+    _, svg = drawn("shares", rows, x="predicted", y="label")
+    assert svg.count('aria-roledescription="rect mark"') == 8
+    assert svg.count(">25</text>") == 8
+    assert ">kitchen, primus</text>" in svg
+
+
+def test_the_map_template_draws_every_point() -> None:
+    rows = [
+        {"rev": "workspace", "dataset": dataset, "method": method, "label": label, "x": str(number), "y": "0.5"}
+        for dataset in ("kitchen", "street")
+        for method in ("primus", "random")
+        for number, label in enumerate(("cook", "rest", "dance"))
+    ]
+    _, svg = drawn("feature_map", rows, x="x", y="y")
+    assert svg.count('aria-roledescription="point"') == 12
+    for word in ("workspace, primus", "workspace, random", "kitchen", "street"):
+        assert f">{word}</text>" in svg
+
+
 def test_a_folder_without_dvc_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"\.dvc does not exist"):
         plots_page.set_up(tmp_path)

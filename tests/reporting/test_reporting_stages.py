@@ -14,10 +14,12 @@ import yaml
 
 from primus.artifacts import read_table, write_table
 from primus.keyed_arrays import KeyedArrays
+from primus.reporting.ablations import COLUMNS
 
 RunStage = Callable[..., subprocess.CompletedProcess[str]]
 Finished = tuple[Path, dict[str, str]]
-METRICS = ("metrics/fewshot.json", "metrics/summary.json", "metrics/plots/fewshot.csv")
+FIGURES = ("augmentations", "claims", "confusion", "feature_map", "fraction_aligned", "losses", "table1")
+METRICS = ("metrics/fewshot.json", "metrics/summary.json", "metrics/plots/fewshot.csv", *(f"metrics/figures/{name}.csv" for name in FIGURES))
 
 
 def edit(root: Path, **sections: dict[str, object]) -> None:
@@ -89,13 +91,13 @@ def test_the_printed_table_fits_a_terminal_and_warns(finished: Finished) -> None
 
 def test_the_page_is_self_contained_escaped_and_described(finished: Finished) -> None:
     page = (finished[0] / "data/small/report/index.html").read_text()
-    assert not re.search(r"(?:src|href)\s*=|@import|url\(|<script|https?://", page), "the page must load nothing"
+    assert not re.search(r"""src\s*=|href\s*=\s*["']?[^"'#]|@import|url\(|<script|https?://""", page), "the page must load nothing"
     assert "&lt;climb&gt; &amp; rest" in page
     assert "<climb>" not in page
     assert 'class="banner"' in page
     assert "gap (segment)" in page
     figures = re.findall(r"<svg viewBox[^>]*class=\"figure\".*?</svg>", page, flags=re.S)
-    assert len(figures) >= 7
+    assert len(figures) >= 15
     for figure in figures:
         tree = ET.fromstring(figure)
         assert tree.attrib["role"] == "img"
@@ -104,8 +106,34 @@ def test_the_page_is_self_contained_escaped_and_described(finished: Finished) ->
         assert tree[1].tag == "desc"
         assert "nan" not in figure
     assert sorted(path.name for path in (finished[0] / "data/small/report").iterdir()) == [
-        "confusion.csv", "differences.csv", "index.html", "scores.csv", "summary.txt",
+        "claims.csv", "confusion.csv", "differences.csv", "index.html", "scores.csv", "summary.txt", "table1.csv",
     ]  # fmt: skip
+
+
+def test_what_dvc_plots_draw_is_written_where_dvc_yaml_looks_for_it(finished: Finished) -> None:
+    folder = finished[0] / "metrics/figures"
+    assert sorted(path.name for path in folder.iterdir()) == [f"{name}.csv" for name in FIGURES]
+    shares = pd.read_csv(folder / "confusion.csv")
+    assert set(shares["method"]) == {"primus"}
+    assert shares.groupby(["dataset", "label"])["share"].sum().to_numpy() == pytest.approx(1, abs=1e-5)
+    assert len(pd.read_csv(folder / "losses.csv")) == 0, "nobody ran the ablations"
+    assert set(pd.read_csv(folder / "claims.csv")["verdict"]) == {"not measured in this run"}
+    points = pd.read_csv(folder / "feature_map.csv")
+    assert points.groupby(["dataset", "method"]).size().to_dict() == {
+        ("kitchen", "primus"): 36, ("kitchen", "random"): 36, ("street", "primus"): 24, ("street", "random"): 24,
+    }  # fmt: skip
+
+
+def test_ablations_of_this_profile_are_drawn(copy_of: Callable[[], Path], run_stage: RunStage) -> None:
+    root = copy_of()
+    rows = ["losses,SS+<NN>,,primus,kitchen,2,0.5,0.4,0.6,1,small,all,,,", "losses,SS,,primus,kitchen,2,0.9,0.8,0.95,1,other,all,,,"]
+    header = ",".join(COLUMNS)
+    (root / "metrics/ablations.csv").write_text("\n".join([header, *rows]) + "\n")
+    assert run_stage(root, "stages.report").returncode == 0
+    page = (root / "data/small/report/index.html").read_text()
+    assert "SS+&lt;NN&gt;" in page
+    assert "SS+<NN>" not in page
+    assert pd.read_csv(root / "metrics/figures/losses.csv")["variant"].tolist() == ["SS+<NN>"]
 
 
 def test_a_real_corpus_has_no_banner(copy_of: Callable[[], Path], run_stage: RunStage) -> None:

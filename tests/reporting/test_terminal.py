@@ -1,58 +1,13 @@
 import dataclasses
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from primus.errors import UserError
-from primus.evaluation.metrics import METRICS
 from primus.reporting.report import report_page
-from primus.reporting.results import DatasetFacts, Results
 from primus.reporting.summary import summary_metrics
 from primus.reporting.terminal import chosen_shots, summary_text
-
-METHODS = ("primus", "simclr", "random")
-DATASETS = ("egoexo4d", "ego4d", "realworld")
-
-
-def results(shots: tuple[int, ...] = (1, 2, 5, 10, 20, 50), participants: int = 4, seeds: int = 1, **changes: object) -> Results:
-    """Results as the demo has them, with made-up scores."""
-    scores, differences, rows, predictions = [], [], [], []
-    for dataset in DATASETS:
-        for number, method in enumerate(METHODS):
-            for size in shots:
-                value = 0.7 - 0.2 * number - 0.1 / size
-                complete = size < 50
-                bounds = {f"{name}{end}": value + shift for name in METRICS for end, shift in (("", 0), ("_lo", -0.05), ("_hi", 0.05))}
-                identity = {"dataset": dataset, "method": method, "representation": "feature", "shots": size, "complete": complete}
-                scores.append(identity | {"probed": True} | bounds)
-                rows += [
-                    identity | {"fold": 0, "seed": seed, "episode": 0, "short_classes": "" if complete else "climb rock"} for seed in range(seeds)
-                ]
-                predictions.append(identity | {"label": "a", "predicted": "b", "count": 3})
-                differences += [
-                    (dataset, method, other, size, name, 0.2 * (METHODS.index(other) - number), -0.01, 0.41)
-                    for other in METHODS
-                    if other != method
-                    for name in METRICS
-                ]
-    return Results(
-        profile="demo",
-        simulated=True,
-        random_embeddings=True,
-        headline=20,
-        reference="random",
-        lead=("egoexo4d", "primus"),
-        scores=pd.DataFrame(scores),
-        differences=pd.DataFrame(differences, columns=["dataset", "method", "other", "shots", "metric", "difference", "lo", "hi"]),
-        rows=pd.DataFrame(rows),
-        predictions=pd.DataFrame(predictions),
-        datasets={name: DatasetFacts(8, participants, 1234, 1) for name in DATASETS},
-        skipped=(),
-        pretraining={},
-        losses={},
-        segments={},
-    )
+from tests.reporting.made_results import METHODS, results
 
 
 def test_text_fits_eighty_columns_and_says_what_it_must() -> None:

@@ -1,0 +1,153 @@
+"""When an interval supports a claim, and what each of the paper's claims is judged by."""
+
+import dataclasses
+import math
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from primus.reporting.ablations import COLUMNS
+from primus.reporting.claims import BASELINES, CLAIMS, NOT_MEASURED, UNTESTED, Finding, apart, claims_table, findings, strongest_gains, verdict
+from primus.reporting.results import Interval, Results
+from primus.reporting.verdicts import NOT_SUPPORTED, SUPPORTED, UNDECIDED, equals, gains, unpaired, within
+from tests.reporting.made_results import ablation, beside, gain_rows, results
+
+
+@pytest.mark.parametrize(
+    ("gain", "size", "says"),
+    [
+        ((0.1, 0.05, 0.2), 0.15, SUPPORTED), ((0.1, 0.05, 0.14), 0.15, NOT_SUPPORTED), ((0.1, -0.01, 0.2), 0.15, UNDECIDED),
+        ((0.1, 0.05, 0.2), 0.0, SUPPORTED), ((-0.1, -0.2, 0.0), 0.0, NOT_SUPPORTED), ((0.0, -0.1, 0.1), 0.0, UNDECIDED),
+    ],
+)  # fmt: skip
+def test_gains(gain: tuple[float, float, float], size: float, says: str) -> None:
+    assert gains(Interval(*gain), size) == says
+
+
+@given(mean=st.floats(-0.1, 0.1), error=st.floats(0.001, 0.05), margin=st.floats(0.005, 0.05))
+def test_equality_is_that_of_two_one_sided_tests(mean: float, error: float, margin: float) -> None:
+    p = max(norm.sf((mean + margin) / error), norm.cdf((mean - margin) / error))
+    gain = Interval(mean, mean - 1.96 * error, mean + 1.96 * error)
+    if abs(p - 0.05) > 1e-3:  # 1.645 and 1.96 are rounded
+        assert (equals(gain, margin) == SUPPORTED) == (p < 0.05)
+        assert (equals(gain, margin, p) == SUPPORTED) == (p < 0.05)
+    assert (equals(gain, margin) == NOT_SUPPORTED) == (gain.lo > margin or gain.hi < -margin)
+
+
+def test_a_score_within_a_range() -> None:
+    assert within(Interval(0.12, 0.09, 0.16), 0.10, 0.15, 0.02) == SUPPORTED
+    assert within(Interval(0.44, 0.39, 0.50), 0.10, 0.15, 0.02) == NOT_SUPPORTED
+    assert within(Interval(0.15, 0.10, 0.25), 0.10, 0.15, 0.02) == UNDECIDED
+
+
+def test_separate_runs_are_compared_as_if_independent() -> None:
+    found = unpaired(Interval(0.5, 0.4, 0.65), Interval(0.3, 0.28, 0.37))
+    assert found.mean == pytest.approx(0.2)
+    assert found.lo == pytest.approx(0.2 - math.sqrt(0.1**2 + 0.07**2))
+    assert found.hi == pytest.approx(0.2 + math.sqrt(0.15**2 + 0.02**2))
+
+
+def full(**changes: object) -> Results:
+    """A real corpus on which everything was run: gains of primus over every baseline, by number of shots."""
+    made = results(shots=(5, 20, 200))
+    rows = [made.differences]
+    for number, other in enumerate(BASELINES):
+        for dataset in made.datasets:
+            by_shots = {5: 0.20 + 0.01 * number, 20: 0.10 + 0.01 * number, 200: 0.02}
+            rows.append(gain_rows(dataset, "primus", other, {k: (mean, mean - 0.01, mean + 0.03) for k, mean in by_shots.items()}))
+    rows.append(gain_rows("egoexo4d", "imu2clip", "simclr", {20: (0.08, 0.03, 0.13)}))
+    differences = pd.concat(rows[1:], ignore_index=True)
+    scores = pd.concat([made.scores, *(made.scores[made.scores["method"] == "simclr"].assign(method=name) for name in BASELINES if name != "simclr")])
+    return dataclasses.replace(made, simulated=False, differences=differences, scores=scores, **changes)  # type: ignore[arg-type]
+
+
+def by_claim(made: Results) -> dict[str, list[Finding]]:
+    found: dict[str, list[Finding]] = {}
+    for one in findings(made):
+        found.setdefault(one.claim, []).append(one)
+    return found
+
+
+def test_every_claim_has_a_row_and_says_what_is_missing() -> None:
+    found = by_claim(results())
+    assert list(found) == list(CLAIMS)
+    for claim in "bdefgh":
+        assert all(one.reading == NOT_MEASURED and one.estimate is None and "needs" in one.measured for one in found[claim]), claim
+    (first,) = found["a"]
+    assert "not run: imu2clip, multitask, standard" in first.measured
+
+
+def test_numbers_of_a_simulation_never_get_a_verdict() -> None:
+    table = claims_table(results())
+    measured = table["estimate"].notna()
+    assert set(table.loc[measured, "verdict"]) == {UNTESTED}
+    assert set(table.loc[~measured, "verdict"]) == {NOT_MEASURED}
+    made = full()
+    assert all(verdict(made, one) == one.reading for one in findings(made))
+
+
+def test_gains_are_those_over_the_strongest_baseline() -> None:
+    made = full()
+    for gain, shots, other in strongest_gains(made, "egoexo4d", 500):
+        everyone = {name: made.gain("egoexo4d", "primus", other=name, shots=shots) for name in BASELINES}
+        assert gain.mean == min(value.mean for value in everyone.values() if value)
+        assert everyone[other] == gain
+    found = by_claim(made)
+    (a,), (c,) = found["a"], found["c"]
+    assert (a.estimate, a.reading) == (Interval(0.20, 0.19, 0.23), SUPPORTED)
+    assert a.measured.endswith("primus minus imu2clip at 5")
+    assert c.estimate is not None
+    assert c.estimate.mean == pytest.approx(0.10), "200 shots are not below 100"
+    assert c.reading == SUPPORTED
+
+
+def test_a_missing_baseline_can_contradict_a_gain_but_not_support_it() -> None:
+    made = full()
+    without = dataclasses.replace(made, scores=made.scores[made.scores["method"] != "multitask"])
+    assert by_claim(without)["a"][0].reading == UNDECIDED
+    rows = without.differences
+    small = rows.assign(**{name: rows[name] / 3 for name in ("difference", "lo", "hi")})
+    assert by_claim(dataclasses.replace(without, differences=small))["a"][0].reading == NOT_SUPPORTED
+
+
+def test_equivalence_uses_the_stage_s_own_test() -> None:
+    test = {"dataset": "ego4d", "shots": 20, "method": "imu2clip", "other": "primus", "p_equivalent": 0.01}
+    made = full(beside=beside(tests=pd.DataFrame([test])))
+    close = gain_rows("ego4d", "primus", "imu2clip", {20: (0.0, -0.03, 0.03)})
+    (found,) = by_claim(dataclasses.replace(made, differences=close))["b"]
+    assert found.reading == SUPPORTED
+    assert "p = 0.010" in found.measured
+    (apart,) = by_claim(made)["b"]
+    assert apart.reading == NOT_SUPPORTED
+
+
+def test_claims_about_losses_and_shares_are_judged_by_the_ablations() -> None:
+    rows = [ablation("losses", name, value) for name, value in (("ss", 0.30), ("mm", 0.50), ("ss-nn", 0.13), ("mm-nn", 0.60), ("all", 0.602))]
+    rows += [ablation("losses", name, value, dataset="realworld") for name, value in (("mm-nn", 0.40), ("all", 0.45))]
+    rows += [ablation("fraction_aligned", "10 %", 0.55, x=0.1, half=0.003), ablation("fraction_aligned", "all", 0.7, x=1.0)]
+    rows += [ablation("fraction_aligned", "imu2clip", 0.551, x=float("nan"), half=0.003)]
+    made = full(beside=beside(ablations=pd.DataFrame(rows, columns=COLUMNS)))
+    made = dataclasses.replace(made, differences=made.differences[made.differences["method"] != "imu2clip"])
+    found = by_claim(made)
+    assert [one.reading for one in found["e"]] == [SUPPORTED]
+    assert found["e"][0].estimate == unpaired(Interval(0.50, 0.49, 0.51), Interval(0.30, 0.29, 0.31))
+    assert [one.reading for one in found["f"]] == [SUPPORTED]
+    assert [(one.dataset, one.reading) for one in found["g"]] == [("egoexo4d", SUPPORTED), ("realworld", SUPPORTED)]
+    assert [(one.dataset, one.reading) for one in found["h"]] == [("egoexo4d", SUPPORTED)]
+
+
+def test_differences_within_a_group_are_the_paired_ones_where_the_table_has_them() -> None:
+    def paired(name: str, value: float, *difference: float) -> tuple:
+        return (*ablation("losses", name, value, dataset="realworld")[:11], "all", *difference)
+
+    rows = [paired("all", 0.5, *[float("nan")] * 3), paired("mm-nn", 0.4, -0.1, -0.12, -0.07)]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    one, other = table.iloc[:1], table.iloc[1:]
+    assert apart(other, one) == Interval(-0.1, -0.12, -0.07)
+    assert apart(one, other) == Interval(0.1, 0.07, 0.12)
+    assert apart(one, other.iloc[:0]) is None
+    found = by_claim(full(beside=beside(ablations=table)))["g"]
+    assert (found[1].estimate, found[1].reading) == (Interval(0.1, 0.07, 0.12), SUPPORTED)
