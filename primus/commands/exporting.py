@@ -14,7 +14,10 @@ from primus.errors import UserError
 if TYPE_CHECKING:
     from primus.models.encoder import ImuEncoder
 
-TARGETS = {"onnx": "ONNX, run by ONNX Runtime"}
+TARGETS = {
+    "onnx": "ONNX, a batch of any size, run by ONNX Runtime",
+    "executorch": "an ExecuTorch program for phones, one window at a time (needs the extra `mobile`)",
+}
 
 
 def export(
@@ -32,7 +35,7 @@ def export(
     share: probing.Share = 0.5,
     as_json: AsJson = False,
 ) -> None:
-    """Write the encoder for another runtime, with a batch of any size.
+    """Write the encoder for another runtime.
 
     What is written is run and compared with the encoder at batches of 1, 3, 7 and 33; a difference above 1e-4 leaves nothing behind.
     """
@@ -40,6 +43,8 @@ def export(
 
     if target not in TARGETS:
         raise UserError(f"--target is {target}; expected {', '.join(TARGETS)}")
+    if int8 and target != "onnx":
+        raise UserError(f"--int8 is for --target onnx, not {target}; leave it out")
     if int8 and labelled is None:
         raise UserError("--int8 is judged on labels; give --labelled with recordings whose activity is known, or leave --int8 out")
     if labelled is not None and not int8:
@@ -51,7 +56,7 @@ def export(
         assert labelled is not None
         facts = _int8(encoder, model, out, labelled, where, not feature_only)
     else:
-        facts = _float(encoder, out, not feature_only)
+        facts = _float(encoder, out, target, not feature_only)
     document = {"out": str(out), "target": target, **facts}
     if as_json:
         print(json.dumps(document, indent=1))
@@ -61,10 +66,11 @@ def export(
     print(f"wrote {out}", file=sys.stderr)
 
 
-def _float(encoder: "ImuEncoder", out: Path, projection: bool) -> dict[str, Any]:
+def _float(encoder: "ImuEncoder", out: Path, target: str, projection: bool) -> dict[str, Any]:
+    from primus.deploy.executorch_file import write_executorch
     from primus.deploy.onnx_file import write_onnx
 
-    parity = write_onnx(encoder, out, "gru", projection)
+    parity = write_executorch(encoder, out, projection) if target == "executorch" else write_onnx(encoder, out, "gru", projection)
     return {"bytes": out.stat().st_size, "max_error": parity.worst, "weights": "float32"}
 
 

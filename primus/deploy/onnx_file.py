@@ -52,8 +52,8 @@ class OnnxEncoder:
         return dict(zip(self._names, found, strict=True))
 
 
-def required(module: str) -> Any:
-    """A module of the extra `export`.
+def required(module: str, extra: str = "export") -> Any:
+    """A module of an extra.
 
     Raises:
         UserError: it is not installed.
@@ -63,7 +63,7 @@ def required(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise UserError(f"{module} is not installed ({error}); install the extra: pip install 'primus-imu[export]'") from None
+        raise UserError(f"{module} is not installed ({error}); install the extra: pip install 'primus-imu[{extra}]'") from None
 
 
 def write_onnx(encoder: ImuEncoder, path: Path, recurrence: Recurrence = "gru", projection: bool = True) -> Parity:
