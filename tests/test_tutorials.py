@@ -1,0 +1,119 @@
+"""The tutorials are scripts: their blocks run one after the other, in a folder that holds what the tutorial says is there."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from primus.io.units import STANDARD_GRAVITY
+from primus.models.encoder import ImuEncoder
+from tests.adapt.activities import activity, table
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"^(?:<!-- not run here: (?P<reason>[^\n]+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+RATE_HZ = 100.0
+NEEDS = {"primus export": "onnxruntime"}
+
+
+class Block(NamedTuple):
+    """A block of code, and why it is not run, where it is not."""
+
+    language: str
+    code: str
+    reason: str | None
+
+
+def blocks(file: Path) -> Iterator[Block]:
+    for match in BLOCK.finditer(file.read_text(encoding="utf-8")):
+        yield Block(match["language"], match["code"], match["reason"])
+
+
+def write_model(folder: Path) -> None:
+    torch.manual_seed(0)
+    ImuEncoder(feature_dim=24, projection_dim=8).save_pretrained(folder / "model", method="primus", representation="multimodal")
+
+
+def walks(folder: Path, shared: Callable[[], Path]) -> None:
+    write_model(folder)
+    for person, name in enumerate(("anna", "ben", "cora")):
+        for number in range(2):
+            parts = [(kind, activity(kind, 10 * person + number, 10.0, RATE_HZ)) for kind in ("rest", "walk")]
+            frame = table(parts, rate_hz=RATE_HZ).rename(columns={"label": "activity"})
+            (folder / "walks" / name).mkdir(parents=True, exist_ok=True)
+            frame.to_csv(folder / "walks" / name / f"{number}.csv", index=False)
+
+
+def clip(folder: Path, shared: Callable[[], Path]) -> None:
+    pytest.importorskip("telemetry_parser", reason="the extra `actioncam` is not installed")
+    shutil.copy(shared() / "data" / "actioncam" / "karma.mp4", folder / "clip.mp4")
+    write_model(folder)
+
+
+def lab(folder: Path, shared: Callable[[], Path]) -> None:
+    (folder / "lab").mkdir()
+    for person, name in enumerate(("anna", "ben")):
+        frame = table([(kind, activity(kind, person, 8.0, RATE_HZ)) for kind in ("rest", "walk")], rate_hz=RATE_HZ)
+        frame.columns = ["t", "ax", "ay", "az", "gx", "gy", "gz", "activity"]
+        frame["t"] //= 1000
+        frame[["ax", "ay", "az"]] /= STANDARD_GRAVITY
+        frame[["gx", "gy", "gz"]] *= 180 / np.pi
+        frame.to_csv(folder / "lab" / f"{name}_run1.csv", index=False)
+    (specification,) = (block.code for block in blocks(ROOT / "docs" / "tutorials" / "add-a-data-set.md") if block.language == "yaml")
+    assert list(yaml.safe_load(specification)) == ["mine"]
+    (folder / "mine.yaml").write_text(specification)
+
+
+def nothing(folder: Path, shared: Callable[[], Path]) -> None:
+    """The tutorial brings what it needs."""
+
+
+WORLDS = {"your-own-csv": walks, "your-own-gopro": clip, "the-papers-setting": nothing, "add-a-data-set": lab, "add-a-loss": nothing}
+
+
+def test_every_tutorial_is_tested() -> None:
+    assert {path.stem for path in (ROOT / "docs" / "tutorials").glob("*.md")} == set(WORLDS)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", WORLDS)
+def test_the_tutorial_runs(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    WORLDS[name](tmp_path, lambda: request.getfixturevalue("shared_dir"))
+    places = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    environment = os.environ | {"PATH": os.pathsep.join(places), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    ran = 0
+    for block in blocks(ROOT / "docs" / "tutorials" / f"{name}.md"):
+        missing = [module for command, module in NEEDS.items() if command in block.code and not _has(module)]
+        if block.reason or missing or block.language not in ("bash", "python"):
+            continue
+        command = ["bash", "-euc", block.code] if block.language == "bash" else [sys.executable, "-c", block.code]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{block.code}\n{done.stderr[-2000:]}"
+        assert "Traceback" not in done.stderr
+        ran += 1
+    assert ran
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_readmes_python_runs(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    clip(tmp_path, lambda: request.getfixturevalue("shared_dir"))
+    (code,) = (block.code for block in blocks(ROOT / "README.md") if block.language == "python")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def _has(module: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(module) is not None
