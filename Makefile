@@ -22,7 +22,7 @@ export PYTHONUNBUFFERED := 1
 $(VENV)/.ready: pyproject.toml constraints.txt .ci/setup
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" VENV="$(VENV)" .ci/setup
 
-.PHONY: help setup demo test lint experiments ablations figures verify verify-tiny fuzz deps clean
+.PHONY: help setup demo test lint experiments ablations figures verify verify-tiny fuzz bench docs ci deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,17 @@ verify-tiny: $(VENV)/.ready ## the long proofs on the tiny corpus (minutes): wha
 
 fuzz: $(VENV)/.ready ## 30 000 damaged inputs through all readers and loaders (FUZZ_CASES=50000 for more)
 	@python -m tests.fuzz.run --cases $(FUZZ_CASES) --json logs/fuzz.json
+
+bench: $(VENV)/.ready ## every benchmark (half an hour, nothing else running), written to docs/benchmarks.md
+	@python benchmarks/run.py
+
+docs: $(VENV)/.ready ## the documentation as a site in site/, without a network; a broken link is an error
+	@python .ci/docs_stages.py --write
+	@mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+ci: ## what CI does: a fresh .venv, lint, tests, short proofs
+	@.ci/run
 
 deps: $(VENV)/.ready ## rewrite the code dependencies in dvc.yaml from the stages' imports
 	@python .ci/sync_deps.py --write
