@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from primus.engine import Outcome, map_takes
+from primus.engine import Needs, Outcome, map_takes
 from primus.errors import UserError
 
 sys.path.insert(0, str(Path(__file__).parent / "segments"))
@@ -140,3 +140,18 @@ def test_no_worker_outlives_its_parent(tmp_path: Path, end: signal.Signals) -> N
     while any(map(_alive, pids)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(map(_alive, pids))
+
+
+def test_the_engine_is_chosen_by_the_environment_for_work_that_may_leave_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRIMUS_ENGINE", "spark")
+    with pytest.raises(UserError, match="PRIMUS_ENGINE is 'spark'; expected local or ray"):
+        list(map_takes(act, ["ok:a"], 1, needs=Needs()))
+    assert told(list(map_takes(act, ["ok:a"], 0, needs=Needs()))) == [("a", None)]
+    assert told(list(map_takes(act, ["ok:a"], 1))) == [("a", None)]
+
+
+def test_ray_that_is_not_installed_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRIMUS_ENGINE", "ray")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UserError, match=r"Ray is not installed; pip install 'primus-imu\[ray\]'"):
+        list(map_takes(act, ["ok:a"], 1, needs=Needs()))

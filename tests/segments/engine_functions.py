@@ -12,7 +12,8 @@ from primus.errors import Rejected, UserError
 
 
 def act(item: str) -> str | int:
-    """Do what the item says: `ok:x`, `reject`, `bug`, `mistake`, `segfault`, `kill`, `memory`, `exit`, `hang`, `slow:x`, `threads`, `unpicklable`."""
+    """Do what the item says: `ok:x`, `reject`, `bug`, `mistake`, `segfault`, `kill`, `memory`, `exit`, `hang`, `slow:x`, `threads`,
+    `pid:file`, `once:file` (its process dies the first time), `where`."""
     word, _, rest = item.partition(":")
     if word == "reject":
         raise Rejected("gap", "as asked")
@@ -41,4 +42,11 @@ def act(item: str) -> str | int:
     if word == "pid":
         Path(rest).write_text(str(os.getpid()))
         time.sleep(600)
+    if word == "once" and not Path(rest).exists():
+        Path(rest).write_text(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGKILL)
+    if word == "where":
+        import primus
+
+        return f"{primus.__file__} {os.getcwd()} {os.environ['PRIMUS_CACHE']}"
     return rest
