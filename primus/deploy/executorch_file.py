@@ -58,8 +58,9 @@ def write_executorch(encoder: ImuEncoder, path: Path, projection: bool = True) -
     Raises:
         UserError: the extra is missing, the exporter fails, or the file does not say what the encoder says; nothing is left behind.
     """
-    lowering = required("executorch.exir", EXTRA)
-    partitioner = required("executorch.backends.xnnpack.partition.xnnpack_partitioner", EXTRA).XnnpackPartitioner
+    with quiet():  # its imports talk too
+        lowering = required("executorch.exir", EXTRA)
+        partitioner = required("executorch.backends.xnnpack.partition.xnnpack_partitioner", EXTRA).XnnpackPartitioner
     module = _Plain(PortableEncoder(encoder, "unrolled", projection)).eval()
     example = (torch.from_numpy(motion_windows(encoder.inputs, 1, 0)),)
     with atomic_path(path) as temporary:
