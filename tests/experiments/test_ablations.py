@@ -1,5 +1,10 @@
 """`primus ablations` and `primus figures` on a toy pipeline, through the real DVC: said, run, skipped, collected."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -85,6 +90,19 @@ def test_a_failure_is_said_and_stops_no_other(toy: Path) -> None:
     assert table[["group", "variant"]].to_numpy().tolist() == [["weights", "one"], ["weights", "three"], ["widths", "narrow"]]
     assert "1 of 2 variants; not run: odd" in done.output
     assert "3 experiment(s), 2 finished" in said("--dry-run"), "what ran is not run again"
+
+
+@pytest.mark.timeout(300)
+def test_killed_in_the_middle_the_same_command_goes_on(toy: Path) -> None:
+    started = toy / ".git" / "started"
+    words = [sys.executable, "-m", "primus", "ablations", "--group", "weights"]
+    process = subprocess.Popen(words, cwd=toy, env=os.environ | {"TOY_STARTED": str(started), "PYTHONPATH": str(ROOT)}, start_new_session=True)
+    while not started.exists() and process.poll() is None:
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert "1 finished" in said("--group", "weights"), "what was finished before the kill is not run again"
+    assert pd.read_csv(TABLE)["variant"].tolist() == ["one", "three"]
 
 
 def test_a_group_that_is_not_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,8 @@ stages:
 
 STAGE = """\
 import json
+import os
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -44,6 +46,9 @@ import yaml
 params = yaml.safe_load(Path("params.yaml").read_text())
 if params["loss"]["weight"] == 13:
     raise SystemExit("the toy stage dislikes 13")
+if params["loss"]["weight"] == 3 and "TOY_STARTED" in os.environ:
+    Path(os.environ["TOY_STARTED"]).touch()
+    time.sleep(600)
 print("3 segments/s")
 out, metrics = Path("data", params["data"], "fewshot"), Path("metrics/pretrain")
 for folder in (out, metrics, Path("metrics/plots")):
