@@ -1,8 +1,11 @@
 """Cached work is found again, never stale, never corrupt."""
 
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +106,63 @@ def test_identity_of_small_files_is_their_content(tmp_path: Path) -> None:
     assert file_identity(one, "n") == file_identity(two, "n") != file_identity(one, "m")
     two.write_bytes(b"other")
     assert file_identity(one, "n") != file_identity(two, "n")
+
+
+GROUP, FIRST, SECOND = 64_001, 64_011, 64_012
+
+
+def _as_person(user: int, umask: int, work: Callable[[], None]) -> str:
+    """Do the work as somebody else, in a child; what it raised, or "". Everything it needs is loaded before the child loses its rights."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        said = ""
+        try:
+            os.setgroups([])
+            os.setgid(GROUP)
+            os.setuid(user)
+            os.umask(umask)
+            work()
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"
+        os.write(writer, said.encode())
+        os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as handle:
+        said = handle.read().decode()
+    os.waitpid(child, 0)
+    return said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as two people")
+def test_two_people_share_a_cache_when_their_umask_lets_the_group_write() -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+        os.chmod(name, 0o755)
+        root = Path(name) / "cache"
+        root.mkdir()
+        os.chown(root, FIRST, GROUP)
+        root.chmod(0o2775)
+        array = {"x": np.arange(3)}
+
+        def second() -> None:
+            cache = WorkCache("work", root)
+            found = cache.load("aa1")
+            assert found is not None
+            assert found[0]["x"].tolist() == [0, 1, 2]
+            cache.store("aa2", array, {})  # in a folder the first person made
+            cache.store("aa1", array, {"by": "second"})  # over the first person's entry
+
+        def corrupt_and_mend() -> None:
+            cache = WorkCache("work", root)
+            (root / "work" / "aa" / "aa2.entry").write_bytes(b"damaged")
+            assert cache.load("aa2") is None
+            cache.store("aa2", array, {})
+
+        assert _as_person(FIRST, 0o002, lambda: WorkCache("work", root).store("aa1", array, {})) == ""
+        assert _as_person(SECOND, 0o002, second) == ""
+        assert _as_person(FIRST, 0o002, corrupt_and_mend) == ""
+        assert all(path.stat().st_gid == GROUP for path in root.rglob("*.entry"))
+        assert _as_person(FIRST, 0o022, lambda: WorkCache("work", root).store("bb1", array, {})) == ""
+        refused = _as_person(SECOND, 0o022, lambda: WorkCache("work", root).store("bb2", array, {}))
+        assert refused.startswith("UserError: cannot write ")
+        assert "make the folder writable" in refused
