@@ -4,6 +4,8 @@ Every call runs with the numeric libraries on one thread, in a worker or not, so
 """
 
 import contextlib
+import errno
+import logging
 import multiprocessing
 import os
 import signal
@@ -29,6 +31,15 @@ AHEAD = 4
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 ENGINES = ("local", "ray")
+STARTS = 3
+"""Workers that may be killed while they start, one after the other, before the run ends."""
+
+
+log = logging.getLogger(__name__)
+
+
+class OutOfMemory(Rejected):
+    """A call for which there was not enough memory: perhaps there is once it runs alone."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +69,9 @@ def map_takes(
     """Yield the outcome of `function` for each item, in the items' order.
 
     `Rejected` from the function, any exception that is not a UserError, the death of its process (segmentation fault, out of memory) and a call that
-    lasts longer than `timeout_s` refuse that item, the last three as `reader_crashed`; the process is replaced. Closing the iterator, an
-    exception in the consumer, Ctrl-C and even the death of this process end all workers.
+    lasts longer than `timeout_s` refuse that item, the last three as `reader_crashed`; the process is replaced. What lacked memory, or was killed as
+    the system does then, is said and done once more by a fresh process while no other works, and refused only when that fails too. Closing the
+    iterator, an exception in the consumer, Ctrl-C and even the death of this process end all workers.
 
     Args:
         function: picklable unless `workers` is 0, sent to each worker once; whatever it returns must be picklable.
@@ -103,9 +115,15 @@ def call_once(function: Callable[[Item], Result], item: Item) -> tuple[Result | 
     except UserError:
         raise
     except Exception as error:
+        kind = OutOfMemory if _lacked_memory(error) else Rejected
         place = traceback.extract_tb(error.__traceback__)[-1]
         text = " ".join(str(error).split())[:300]
-        return None, Rejected("reader_crashed", f"{type(error).__name__}: {text} ({os.path.basename(place.filename)}:{place.lineno})")
+        return None, kind("reader_crashed", f"{type(error).__name__}: {text} ({os.path.basename(place.filename)}:{place.lineno})")
+
+
+def _lacked_memory(error: Exception) -> bool:
+    """Whether Python, the system, or PyTorch's allocator (which has no kind of its own for it) says that there was no memory."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM or "can't allocate memory" in str(error)
 
 
 def _in_process(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Outcome[Item, Result]]:
@@ -129,19 +147,54 @@ class _Worker:
     limit_s: float | None = None
     deadline: float | None = None
 
+    @property
+    def free(self) -> bool:
+        return self.ready and self.index is None
+
     def stop(self) -> None:
         self.process.kill()
         self.process.join()
         self.pipe.close()
 
 
+@dataclass(frozen=True)
+class _Trouble:
+    """Why a worker is replaced, and whether that may have been for lack of memory."""
+
+    text: str
+    memory: bool = False
+
+
 @dataclass
 class _Board:
-    """Finished outcomes by index, and the next index to hand out and to hand over."""
+    """Finished outcomes by index, the next index to hand out and to hand over, and what is done once more: `waiting`, then `alone`."""
 
     finished: dict[int, tuple[Any, Rejected | None]] = field(default_factory=dict)
+    waiting: list[int] = field(default_factory=list)
+    alone: set[int] = field(default_factory=set)
     next_given: int = 0
     next_due: int = 0
+    failed_starts: int = 0
+
+    def next_index(self, busy: set[int], limit: int) -> int | None:
+        """What a free worker does next while others are `busy` with theirs; None to wait."""
+        if self.waiting:
+            if busy:
+                return None
+            self.alone.add(again := self.waiting.pop(0))
+            return again
+        if self.next_given >= limit or busy & self.alone:
+            return None
+        self.next_given += 1
+        return self.next_given - 1
+
+    def failed(self, index: int, why: str, memory: bool) -> None:
+        """Refuse an item, or have it done once more where it may have been for lack of memory."""
+        if memory and index not in self.alone:
+            log.warning("item %d of the work: %s; it is done once more by itself", index + 1, why)
+            self.waiting.append(index)
+        else:
+            self.finished[index] = (None, Rejected("reader_crashed", why + (", also by itself" if memory else "")))
 
 
 def _in_workers(
@@ -152,7 +205,8 @@ def _in_workers(
     try:
         while board.next_due < len(items):
             for worker in pool:
-                _give(worker, items, board, limit=board.next_due + AHEAD * workers, timeout_s=timeout_s)
+                busy = {other.index for other in pool if other.index is not None}
+                _give(worker, items, board.next_index(busy, min(len(items), board.next_due + AHEAD * workers)) if worker.free else None, timeout_s)
             if board.next_due in board.finished:
                 value, refused = board.finished.pop(board.next_due)
                 board.next_due += 1
@@ -164,10 +218,11 @@ def _in_workers(
             for number, worker in enumerate(pool):
                 trouble = _hear(worker, board) if worker.pipe in active else _overdue(worker)
                 if trouble is not None:
-                    if not worker.ready:
-                        raise RuntimeError(f"a worker process could not start: {trouble}; its own message is above")
+                    board.failed_starts = 0 if worker.ready else board.failed_starts + 1
+                    if not worker.ready and (not trouble.memory or board.failed_starts > STARTS):
+                        raise RuntimeError(f"a worker process could not start: {trouble.text}; its own message is above")
                     if worker.index is not None:
-                        board.finished[worker.index] = (None, Rejected("reader_crashed", trouble))
+                        board.failed(worker.index, trouble.text, trouble.memory)
                     worker.stop()
                     pool[number] = _start(function)
     finally:
@@ -178,9 +233,13 @@ def _in_workers(
 def _start(function: Callable[[Any], Any]) -> _Worker:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    with _one_thread():
-        process = context.Process(target=_work, args=(function, there), daemon=True)
-        process.start()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which the child inherits: Ctrl-C is not for it, not even while it starts
+    try:
+        with _one_thread():
+            process = context.Process(target=_work, args=(function, there), daemon=True)
+            process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     there.close()
     return _Worker(process, here)
 
@@ -200,20 +259,19 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _give(worker: _Worker, items: Sequence[Any], board: _Board, limit: int, timeout_s: float | Callable[[Any], float] | None) -> None:
-    if not worker.ready or worker.index is not None or board.next_given >= min(limit, len(items)):
+def _give(worker: _Worker, items: Sequence[Any], index: int | None, timeout_s: float | Callable[[Any], float] | None) -> None:
+    if index is None:
         return
-    worker.index = board.next_given
-    board.next_given += 1
-    worker.limit_s = timeout_s(items[worker.index]) if callable(timeout_s) else timeout_s
+    worker.index = index
+    worker.limit_s = timeout_s(items[index]) if callable(timeout_s) else timeout_s
     worker.deadline = None if worker.limit_s is None else time.monotonic() + worker.limit_s
     # A worker that died just now is noticed when its pipe is read.
     with contextlib.suppress(BrokenPipeError):
-        worker.pipe.send(items[worker.index])
+        worker.pipe.send(items[index])
 
 
-def _hear(worker: _Worker, board: _Board) -> str | None:
-    """Take a worker's message; what killed it when there is none."""
+def _hear(worker: _Worker, board: _Board) -> _Trouble | None:
+    """Take a worker's message; why it cannot go on where it says so, or says nothing any more."""
     try:
         kind, *content = worker.pipe.recv()
     except (EOFError, ConnectionResetError):
@@ -223,6 +281,8 @@ def _hear(worker: _Worker, board: _Board) -> str | None:
         worker.ready = True
     elif kind == "mistake":
         raise UserError(content[0])
+    elif kind == "memory":
+        return _Trouble(content[0], memory=True)
     else:
         assert worker.index is not None
         board.finished[worker.index] = (content[0], Rejected(*content[1]) if content[1] else None)
@@ -230,17 +290,18 @@ def _hear(worker: _Worker, board: _Board) -> str | None:
     return None
 
 
-def _overdue(worker: _Worker) -> str | None:
+def _overdue(worker: _Worker) -> _Trouble | None:
     if worker.deadline is None or time.monotonic() < worker.deadline:
         return None
-    return f"no result within its time limit of {worker.limit_s:g} s"
+    return _Trouble(f"no result within its time limit of {worker.limit_s:g} s")
 
 
-def _last_words(exitcode: int | None) -> str:
+def _last_words(exitcode: int | None) -> _Trouble:
     if exitcode is not None and exitcode < 0:
         name = signal.Signals(-exitcode).name
-        return f"its process was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-    return f"its process ended with exit code {exitcode}"
+        killed = exitcode == -signal.SIGKILL
+        return _Trouble(f"its process was ended by {name}" + (" (out of memory?)" if killed else ""), memory=killed)
+    return _Trouble(f"its process ended with exit code {exitcode}")
 
 
 def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
@@ -257,6 +318,9 @@ def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
             value, refused = call_once(function, item)
         except UserError as mistake:
             pipe.send(("mistake", str(mistake)))
+            continue
+        if isinstance(refused, OutOfMemory):
+            pipe.send(("memory", refused.detail))
             continue
         pipe.send(("done", value, (refused.reason, refused.detail) if refused else None))
 

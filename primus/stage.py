@@ -17,6 +17,7 @@ from primus.errors import UserError
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+NO_MEMORY = "free some, lower compute.workers in params.yaml or the batch of this stage, then rerun: finished work is kept"
 
 
 class StageLog:
@@ -61,7 +62,7 @@ def _resources() -> dict[str, float]:
 
 
 def stage(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorate a command: a UserError or broken disk becomes one line and exit status 1, an interrupt 130; start and end are logged."""
+    """Decorate a command: a UserError, broken disk or lack of memory becomes one line and status 1, an interrupt 130; start and end are logged."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(function)
@@ -78,6 +79,10 @@ def stage(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 log.event("error", message=str(error))
                 place = f" {error.filename}" if error.filename else ""
                 print(f"error: {name}: {error.strerror or error}{place}; mend it and rerun, finished work is kept", file=sys.stderr)
+                raise SystemExit(1) from None
+            except MemoryError as error:
+                log.event("error", message=f"out of memory: {error}")
+                print(f"error: {name}: out of memory ({' '.join(str(error).split())[:120] or 'no more was given'}); {NO_MEMORY}", file=sys.stderr)
                 raise SystemExit(1) from None
             except KeyboardInterrupt:
                 log.event("interrupted")

@@ -1,6 +1,7 @@
 """Stage `simulate`: write the demo corpus of the chosen profile, or an empty marked one where the profile's recordings are real."""
 
 import shutil
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,11 @@ def main() -> None:
     params = load(SimulateParams, "simulate")
     workers = load(Compute, "compute").workers
     raw = Path("data") / profile_name() / "raw"
-    for left_over in raw.parent.glob(f".{raw.name}.*"):  # a killed run's; DVC lets one stage at a time write here
-        shutil.rmtree(left_over, ignore_errors=True)
+    for left_over in raw.parent.glob(
+        f".{raw.name}.*"
+    ):  # a killed run's on another host; those of this host go with `atomic_folder`, unless they live
+        if not left_over.name.startswith(f".{raw.name}.{socket.gethostname()}-"):
+            shutil.rmtree(left_over, ignore_errors=True)
     with atomic_folder(raw) as folder:
         if not params.enabled:
             write_empty(folder)

@@ -58,8 +58,40 @@ def test_a_worker_without_memory_costs_its_item() -> None:
     outcomes = list(map_takes(act, ["kill", "ok:a", "memory", "ok:b"], 2))
     assert told(outcomes) == [(None, "reader_crashed"), ("a", None), (None, "reader_crashed"), ("b", None)]
     killed, refused = (outcome.refused.detail for outcome in outcomes if outcome.refused)
-    assert "SIGKILL (out of memory?)" in killed
+    assert "SIGKILL (out of memory?), also by itself" in killed
     assert "MemoryError" in refused
+    assert refused.endswith("also by itself")
+
+
+class FailsTogether:
+    """Its process is killed, or finds no memory, as long as another call is under way, as where two takes do not fit together."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, item: str) -> str:
+        mine = self.folder / item
+        word, _, name = item.partition("-")
+        if word == "ok":
+            mine.write_text("")
+            time.sleep(0.5)
+            mine.unlink()
+        elif any(self.folder.glob("ok-*")) or not mine.exists():
+            mine.write_text("")
+            if word == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise MemoryError("no room")
+        return name
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_lacked_memory_is_done_again_alone_and_said(workers: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    outcomes = list(map_takes(FailsTogether(tmp_path), ["ok-a", "killed-b", "ok-c", "memory-d", "ok-e"], workers))
+    assert told(outcomes) == [(name, None) for name in "abcde"]
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert "item 2 of the work: its process was ended by SIGKILL (out of memory?); it is done once more by itself" in said
+    assert any("item 4" in line and "MemoryError: no room" in line for line in said)
 
 
 def test_the_time_limit_may_depend_on_the_item() -> None:
