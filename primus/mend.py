@@ -14,19 +14,19 @@ def mend(repository: Path) -> list[str]:
     """Remove unreadable state files below `repository`; returns what was removed. Sound files stay. No DVC command may be running there."""
     removed = []
     lock = repository / ".dvc" / "tmp" / "rwlock"
-    if lock.exists():
+    if lock.is_file():
         try:
             json.loads(lock.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError):
+        except (ValueError, RecursionError):  # no JSON, no UTF-8, or nested without end
             lock.unlink()
             removed.append(str(lock.relative_to(repository)))
     for path in (repository / "dvc.lock", *sorted(repository.glob("data/roots/*/dvc.lock"))):
-        if not path.exists():
+        if not path.is_file():
             continue
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
             sound = isinstance(content, dict) and isinstance(content.get("stages", {}), dict)
-        except (yaml.YAMLError, UnicodeDecodeError):
+        except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: no UTF-8, or a date that does not exist
             sound = False
         if not sound:
             path.unlink()

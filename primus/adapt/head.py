@@ -76,6 +76,8 @@ def load_head(folder: Path) -> Head:
     classes = about.pop("classes", None)
     if not isinstance(classes, list) or len(classes) < 2 or len({str(name) for name in classes}) != len(classes):
         raise UserError(f"{wrong} (classes are {classes!r}); train it again")
+    if not isinstance(about.get("model") or {}, dict):
+        raise UserError(f"{wrong} (model is {str(about['model'])[:80]!r}); train it again")
     try:
         arrays = load_file(folder / WEIGHTS)
     except (SafetensorError, OSError, ValueError) as error:

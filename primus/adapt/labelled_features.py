@@ -1,7 +1,7 @@
 """A file of features from `primus encode`, with its labels: whose model they are from is checked, never assumed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from primus.errors import UserError
 from primus.inference.feature_file import weights_digest
 from primus.models.encoder import ImuEncoder
 
-__all__ = ["about_features", "is_feature_file", "labelled_features", "require_model", "vectors", "weights_digest"]
+__all__ = ["about_features", "feature_blocks", "is_feature_file", "labelled_features", "require_model", "vectors", "weights_digest"]
 NEEDED = ("source", "start_s", "end_s", "feature")
+BLOCK = 8192  # rows read at a time
 
 
 def is_feature_file(path: Path) -> bool:
@@ -65,6 +66,47 @@ def require_model(path: Path, encoder: ImuEncoder, name: str) -> list[str]:
     return [f"{path} does not say which model its features are from (another program has rewritten it), so this could not be checked"]
 
 
+def feature_blocks(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Some columns of a file of features, in blocks of at most `BLOCK` rows, with the pages' checksums compared.
+
+    Raises:
+        UserError: the file is damaged, or a column is absent, of another kind, or has rows without a source or a time.
+    """
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            for name in columns:
+                _require_kind(file.schema_arrow, name, path)
+            for batch in file.iter_batches(BLOCK, columns=list(columns)):
+                block = pa.Table.from_batches([batch])
+                for name in ("start_s", "end_s"):
+                    if name in columns and not np.isfinite(block.column(name).to_numpy()).all():
+                        raise UserError(f"{path}: column {name} has rows without a time; write it again with `primus encode`")
+                if "source" in columns and block.column("source").null_count:
+                    raise UserError(f"{path}: column source has empty rows; write it again with `primus encode`")
+                yield block
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        raise UserError(
+            f"{path} is not a readable file of features ({' '.join(str(error).split())[:200]}); write it again with `primus encode`"
+        ) from None
+
+
+def _require_kind(schema: pa.Schema, name: str, path: Path) -> None:
+    if schema.names.count(name) != 1:
+        raise UserError(f"{path} has {schema.names.count(name)} columns {name}, expected one; write it again with `primus encode`")
+    kind = schema.field(name).type
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if name in ("feature", "projection"):
+        sound, expected = lists and pa.types.is_floating(kind.value_type), "lists of floats"
+    elif name in ("start_s", "end_s"):
+        sound, expected = pa.types.is_floating(kind), "floats"
+    elif name == "source":
+        sound, expected = pa.types.is_string(kind) or pa.types.is_large_string(kind), "text"
+    else:
+        sound, expected = not pa.types.is_nested(kind) and not pa.types.is_binary(kind), "text"
+    if not sound:
+        raise UserError(f"{path}: column {name} holds {str(kind)[:80]}, expected {expected}; write it again with `primus encode`")
+
+
 def vectors(table: pa.Table, column: str, width: int, path: Path) -> NDArray[np.float32]:
     """A column of lists as (N, width) float32.
 
@@ -91,7 +133,10 @@ def labelled_features(path: Path, encoder: ImuEncoder, name: str) -> LabelledRow
     columns = set(pq.read_schema(path).names)
     if "label" not in columns:
         raise UserError(f"{path} has no column label; add one (text, empty where unknown), and a column participant if you know who it was")
-    table = pq.read_table(path, columns=[*NEEDED, "label", *(["participant"] if "participant" in columns else [])])
+    blocks = list(feature_blocks(path, [*NEEDED, "label", *(["participant"] if "participant" in columns else [])]))
+    if not blocks:
+        raise UserError(f"{path} has no rows; write it again with `primus encode`")
+    table = pa.concat_tables(blocks)
     texts = {key: _texts(table, key) for key in ("label", "participant") if key in columns}
     kept = texts["label"] != ""
     if not kept.any():

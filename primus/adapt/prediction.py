@@ -14,14 +14,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from primus.adapt.head import Head
-from primus.adapt.labelled_features import is_feature_file, require_model, vectors
+from primus.adapt.labelled_features import feature_blocks, is_feature_file, require_model, vectors
 from primus.adapt.probe_training import require_head_model
 from primus.artifacts import atomic_path
 from primus.errors import UserError
 from primus.inference.feature_file import EncodeReport, EncodeSettings, Tracker, encode_paths
 from primus.models.encoder import ImuEncoder
-
-BLOCK = 8192  # rows classified at a time
 
 
 @dataclass(frozen=True)
@@ -127,8 +125,7 @@ def _classify(features: Path, head: Head, out: Path) -> tuple[int, dict[str, int
     schema = prediction_schema(head.classes, {"format": "primus.predictions/1", "classes": list(head.classes), "model": model})
     counts: Counter[str] = Counter()
     with atomic_path(out) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as writer:
-        for batch in pq.ParquetFile(features).iter_batches(BLOCK, columns=["source", "start_s", "end_s", "feature"]):
-            table = pa.Table.from_batches([batch])
+        for table in feature_blocks(features, ("source", "start_s", "end_s", "feature")):
             rows = predicted_rows(head, table, vectors(table, "feature", len(head.mean), features), schema)
             counts.update(rows.column("label").to_pylist())
             writer.write_table(rows)

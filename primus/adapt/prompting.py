@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from primus.adapt.labelled_features import about_features, vectors
+from primus.adapt.labelled_features import about_features, feature_blocks, vectors
 from primus.artifacts import atomic_path
 from primus.embeddings.clip import single_threaded
 from primus.embeddings.demo_clip import NAME as DEMO
@@ -27,7 +27,6 @@ from primus.evaluation.prompts import ClassPrompts
 from primus.inference.encoding import projection_name
 from primus.models.encoder import ImuEncoder
 
-BLOCK = 8192
 FORM = 'expected JSON or YAML {class: [texts]}, or lines "class: text"'
 
 
@@ -239,6 +238,5 @@ def nearest_windows(features: Path, query: NDArray[np.float64], top: int) -> lis
 
 def _projections(features: Path, width: int) -> Any:
     """Blocks of a file of features, with unit projections (n, P)."""
-    for batch in pq.ParquetFile(features).iter_batches(BLOCK, columns=["source", "start_s", "end_s", "projection"]):
-        table = pa.Table.from_batches([batch])
+    for table in feature_blocks(features, ("source", "start_s", "end_s", "projection")):
         yield table, unit(vectors(table, "projection", width, features))

@@ -28,6 +28,13 @@ class Sweep:
         missing = [column for column in NEEDED if column not in self.counts]
         if missing:
             raise UserError(f"{self.name}: the predictions have no column {', '.join(missing)}; run the few-shot stage again")
+        for column in NEEDED:
+            values = self.counts[column]
+            numbers = column in ("fold", "seed", "episode", "count")
+            sound = pd.api.types.is_integer_dtype(values) if numbers else column == "shots" or pd.api.types.infer_dtype(values) == "string"
+            if not sound or (column == "count" and not values.between(0, 1 << 40).all()):
+                expected = "whole numbers" if numbers else "text"
+                raise UserError(f"{self.name}: column {column} of the predictions does not hold {expected}; run the few-shot stage again")
         if "head" not in self.counts:  # of sweeps from before there was more than one
             object.__setattr__(self, "counts", self.counts.assign(head="logistic"))
 

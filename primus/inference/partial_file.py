@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shutil
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -69,6 +70,7 @@ class PartialFile:
         self._folder = out.with_name(f".{out.name}.partial")
         self._lock: IO[str] | None = None
         self._writer: pq.ParquetWriter | None = None
+        self._checksums: list[int] = []
         self.progress = Progress()
 
     def __enter__(self) -> "PartialFile":
@@ -96,9 +98,11 @@ class PartialFile:
         number = self.progress.groups
         with atomic_path(self._group(number)) as temporary, pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, self.schema) as writer:
             writer.write_table(table)
+        self._checksums.append(_checksum(self._group(number)))
         reached = replace(progress, groups=number + 1, rows=self.progress.rows + len(table))
         with atomic_path(self._folder / _STATE) as temporary:
-            temporary.write_text(json.dumps({"identity": self._identity, "progress": asdict(reached)}), encoding="utf-8")
+            text = json.dumps({"identity": self._identity, "progress": asdict(reached), "checksums": self._checksums})
+            temporary.write_text(f"{zlib.crc32(text.encode())}\n{text}", encoding="utf-8")
         self._growing().write_table(table, row_group_size=len(table))
         self.progress = reached
 
@@ -133,21 +137,37 @@ class PartialFile:
     def _found(self) -> Progress:
         """The progress an earlier run left, if it was about the same thing."""
         try:
-            state = json.loads((self._folder / _STATE).read_text(encoding="utf-8"))
+            stated, _, text = (self._folder / _STATE).read_text(encoding="utf-8").partition("\n")
+            if int(stated) != zlib.crc32(text.encode()):
+                raise ValueError("the state is not what was written")
+            state = json.loads(text)
             kept = dict(state["progress"])
             progress = Progress(**kept | {"rejects": [Reject(**reject) for reject in kept["rejects"]]})
-            same = state["identity"] == self._identity and all(self._group(number).is_file() for number in range(progress.groups))
-        except FileNotFoundError:
-            return Progress()
-        except (OSError, ValueError, KeyError, TypeError):
+            self._checksums = list(state["checksums"])
+            same = state["identity"] == self._identity and self._checksums == [_checksum(self._group(n)) for n in range(progress.groups)]
+        except FileNotFoundError as error:
+            if error.filename == str(self._folder / _STATE):
+                return Progress()
             same = False
+        except (OSError, ValueError, KeyError, TypeError):
+            same = False  # damaged, or another version's
         if same:
             return progress
-        log.warning("%s: recordings, model or options are not those of the interrupted run; starting anew", self._out)
+        log.warning("%s: recordings, model or options are not those of the interrupted run, or what it kept is damaged; starting anew", self._out)
+        self._checksums = []
         for path in self._folder.iterdir():
             if path.name != "lock":
                 path.unlink()
         return Progress()
+
+
+def _checksum(path: Path) -> int:
+    """CRC-32 of a file, read in pieces."""
+    value = 0
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            value = zlib.crc32(piece, value)
+    return value
 
 
 def _hold(lock: IO[str], out: Path) -> None:
