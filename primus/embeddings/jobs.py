@@ -13,7 +13,7 @@ from primus.embeddings.clip import Device, EncoderIdentity, FrozenClip
 from primus.embeddings.frames import FrameCache, VideoFrames, encode_video
 from primus.embeddings.pool import Pool, grid_range, pool_segments
 from primus.embeddings.text import TextCache
-from primus.engine import Needs, Outcome, map_takes
+from primus.engine import Needs, Outcome, engine_name, map_takes
 from primus.errors import UserError
 
 Job = TypeVar("Job")
@@ -163,9 +163,11 @@ def embed_texts(job: TextJob) -> TextEmbeddings:
 
 
 def embed_videos(jobs: Sequence[TakeJob], workers: int) -> Iterator[Outcome[TakeJob, TakeEmbeddings]]:
-    """Outcomes in the jobs' order. Where there are fewer videos than workers, several batches of one video are encoded at a time."""
+    """Outcomes in the jobs' order. With fewer videos than workers of this machine, several batches of one video are encoded at a time."""
 
     def threads(processes: int) -> int:
+        if engine_name() == "ray":  # its workers may have a processor each
+            return 1
         return max(1, workers // processes)
 
     def work(processes: int) -> Callable[[TakeJob], TakeEmbeddings]:

@@ -10,6 +10,7 @@ from primus.experiments.composing import composed
 from primus.experiments.listing import Experiment
 
 UNTRAINED = ("none", "released", "statistics")
+FINETUNED = 0.6  # work of a segment in fine-tuning, without a second view and neighbours, beside one in pretraining
 AROUND_S = 30.0  # of an experiment beside its training: its copy of the workspace, features, heads
 
 
@@ -20,7 +21,10 @@ def trainings(experiment: Experiment, params: Mapping[str, Any]) -> int:
 
 
 def work(experiment: Experiment, params: Mapping[str, Any]) -> float | None:
-    """Segments that pretraining and fine-tuning go through; None where the budget is in epochs of a corpus nobody has counted."""
+    """Segments that pretraining goes through, and those of fine-tuning at their share of its work.
+
+    None where the budget is in epochs of a corpus nobody has counted.
+    """
     own = composed(experiment, params)
     profile = own["profiles"][experiment.profile]
     steps, batch = (_layered(own, "pretrain", key) for key in ("steps", "batch_size"))
@@ -36,7 +40,7 @@ def work(experiment: Experiment, params: Mapping[str, Any]) -> float | None:
         tuned = sum(section.get("probe") == "finetune" or (everywhere and not section.get("probe")) for section in sections)
         labelled = sum("probe" in (entry.get("purpose") or []) for entry in profile.get("datasets", {}).values())
         fits = tuned * experiment.seeds * labelled * len(_layered(own, "fewshot", "shots") or []) * fewshot.get("episodes", 1)
-        total += fits * tuning["steps"] * tuning["batch_size"] * (1 + tuning["trial_share"] * len(tuning["lr"]))
+        total += FINETUNED * fits * tuning["steps"] * tuning["batch_size"] * (1 + tuning["trial_share"] * len(tuning["lr"]))
     return total * folds
 
 
