@@ -18,6 +18,15 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 """Square text projection (64 x 64), as in ViT-B/32."""
 
+SMALLEST: dict[str, Any] = SMALL | {
+    "projection_dim": 16,
+    "text_config": SMALL["text_config"] | {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+                                           "vocab_size": 600, "projection_dim": 16, "max_position_embeddings": 16},
+    "vision_config": SMALL["vision_config"] | {"hidden_size": 24, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 3,
+                                               "image_size": 32, "patch_size": 16, "projection_dim": 16},
+}  # fmt: skip
+"""A few kilobytes of weights; its vocabulary is too small for sentences."""
+
 
 def write_folder(folder: Path, config: dict[str, Any], seed: int = 0, activation: str = "quick_gelu") -> Any:
     """Write a CLIP folder and return the transformers model. Biases and norms are random too, so that no mapping can go unseen."""

@@ -333,6 +333,15 @@ def _hurt_value(content: Any, draw: Draw) -> Any:
     return content
 
 
+def damage_safetensors(data: bytes, draw: Draw) -> bytes:
+    """The header: its length, names, kinds, shapes and offsets, the numbers behind it untouched."""
+    length = int.from_bytes(data[:8], "little")
+    if draw.random() < 0.15:
+        return struct.pack("<Q", _HUGE[draw.integers(len(_HUGE))]) + data[8:]
+    header = damage_json(data[8 : 8 + length], draw)
+    return struct.pack("<Q", len(header)) + header + data[8 + length :]
+
+
 def damage_yaml(data: bytes, draw: Draw) -> bytes:
     """Lines, indentation, tags, anchors and aliases of a YAML file."""
     lines = data.decode().split("\n")
@@ -473,6 +482,8 @@ _STRUCTURED: dict[str, Callable[[bytes, Draw], bytes]] = {
     ".yaml": damage_yaml,
     ".zip": damage_zip,
     ".parquet": damage_parquet,
+    ".safetensors": damage_safetensors,
+    ".lock": damage_yaml,
 }
 
 

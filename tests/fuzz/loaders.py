@@ -166,17 +166,10 @@ def read_clip(root: Path) -> int:
 def _clip(folder: Path) -> None:
     from safetensors.torch import load_file
 
-    from tests.embeddings.clip_folders import SMALL, write_folder
+    from tests.embeddings.clip_folders import SMALLEST, write_folder
 
-    tiny = SMALL | {
-        "projection_dim": 16,
-        "text_config": SMALL["text_config"] | {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
-                                               "vocab_size": 600, "projection_dim": 16, "max_position_embeddings": 16},
-        "vision_config": SMALL["vision_config"] | {"hidden_size": 24, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 3,
-                                                   "image_size": 32, "patch_size": 16, "projection_dim": 16},
-    }  # fmt: skip
-    write_folder(folder / "safetensors/clip", tiny)
-    write_folder(folder / "bin/clip", tiny)
+    write_folder(folder / "safetensors/clip", SMALLEST)
+    write_folder(folder / "bin/clip", SMALLEST)
     weights = folder / "bin/clip/model.safetensors"
     torch.save(load_file(weights), folder / "bin/clip/pytorch_model.bin")
     weights.unlink()

@@ -5,7 +5,7 @@
     python -m tests.fuzz.run --reader vrs --case 1234         one case again, in this process, with its traceback; --keep DIR keeps the damaged input
 
 The same number gives the same input in every run. Exit status 1 when there is a finding: another exception than Rejected or UserError, an outcome
-that a check could have known to be wrong (`silent`), a file or process outside, more than 5 s or 1 GiB, or the death of a worker.
+that a check could have known to be wrong (`silent`), a file or process outside, more than 5 s of processor time or 1 GiB, or the death of a worker.
 """
 
 import argparse
@@ -144,7 +144,7 @@ def results(runner: Runner, cases: list[tuple[str, int]], workers: int) -> Itera
         result = outcome.value
         if result is None:
             why = str(outcome.refused)
-            result = Result("finding", "hang" if "time limit" in why else "crash", why, 0.0, 0.0)
+            result = Result("finding", "hang" if "time limit" in why or "SIGPROF" in why else "crash", why, 0.0, 0.0)
         yield *outcome.item, result
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fuzz.case import TARGETS, Result, _Guard
+from tests.fuzz.case import TARGETS, Result, _ended_after, _Guard
 from tests.fuzz.damage import damage_folder, same_files
 from tests.fuzz.run import fuzz, planned, prepare, results
 
@@ -66,6 +66,26 @@ class Dies:
 def test_a_crash_costs_one_case_and_is_counted() -> None:
     found = [(number, result.kind) for _, number, result in results(Dies(), [("vrs", k) for k in range(5)], 2)]  # type: ignore[arg-type]
     assert found == [(0, "read"), (1, "crash"), (2, "read"), (3, "read"), (4, "crash")]
+
+
+class Spins:
+    """A runner whose second case never ends."""
+
+    def __call__(self, item: tuple[str, int]) -> Result:
+        with _ended_after(0.5):
+            while item[1] == 1:
+                pass
+        return Result("read", "read", "", 0.0, 0.0)
+
+
+def test_a_case_without_end_is_ended_by_its_processor_time() -> None:
+    found = [(number, result.kind) for _, number, result in results(Spins(), [("vrs", k) for k in range(3)], 1)]  # type: ignore[arg-type]
+    assert found == [(0, "read"), (1, "hang"), (2, "read")]
+
+
+def test_waiting_is_no_hang() -> None:
+    with _ended_after(0.2):
+        time.sleep(0.5)
 
 
 def test_the_guard_sees_what_leaves_the_folder(tmp_path: Path) -> None:
