@@ -1,4 +1,4 @@
-"""RGB frames of a video at asked times, in one pass over the file. The only module that touches decord or PyAV for pictures.
+"""RGB frames of a video at asked times, in one pass over the file. The only module that decodes pictures, with decord or PyAV.
 
 Time zero is the presentation time of the first frame shown; times are compared with the exact presentation stamps of the frames, so a
 rate of 30000/1001 or a variable one needs no special care. The frame of a time is the last one shown at or before it; behind the end of the
@@ -22,6 +22,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import ArrayLike, NDArray
 
 from primus.errors import Rejected, UserError
+from primus.io.video_container import TAIL_S, PacketIndex, list_packets, opened, require_end, said, usual_ticks, video_stream
 
 try:
     import decord
@@ -31,7 +32,6 @@ except (ImportError, OSError):  # no wheel for this platform, or one whose libra
 Backend = Literal["auto", "decord", "pyav"]
 DECORD_BYTES = 128 * 2**20
 _TOLERANCE_S = 0.0005  # a stamp rounded up to the file's clock still counts as the time it was rounded from
-_TAIL_S = 0.5  # a file may end this much before the length its header states; more is missing data
 
 
 @dataclass(frozen=True)
@@ -45,32 +45,22 @@ class VideoInfo:
     height: int
 
 
-@dataclass(frozen=True)
-class _Index:
-    """Presentation stamps of all packets: ascending ticks of `tick_s` seconds; `sound` when a plain decoder shows exactly these frames."""
-
-    ticks: NDArray[np.int64]
-    end: int
-    tick_s: float
-    sound: bool
-
-
 def probe(path: Path) -> VideoInfo:
     """Frame count, rate, length and size of a video, after decoding its first frame and reading its last packets.
 
     Raises:
         Rejected: `unreadable_video` when the file is missing, is no video, has no decodable frame, or ends before its header says.
     """
-    with _opened(path) as container:
-        stream = _video_stream(container, path)
+    with opened(path) as container:
+        stream = video_stream(container, path)
         frame = _first_frame(container, path)
         count, duration, rate = stream.frames, stream.duration, stream.average_rate
         width, height = (frame.height, frame.width) if _quarter_turns(frame) % 2 else (frame.width, frame.height)
         if count > 0 and duration and rate and stream.time_base:
             duration_s = float(duration * stream.time_base)
-            _require_end(container, stream, duration_s, path)
+            require_end(container, stream, duration_s, path)
             return VideoInfo(count, float(rate), duration_s, width, height)
-    index = _list_packets(path)  # the header keeps silent (Matroska and the like): count
+    index = list_packets(path)  # the header keeps silent (Matroska and the like): count
     if not len(index.ticks):
         raise Rejected("unreadable_video", f"{path.name}: it has a video track without frames")
     duration_s = float(index.end - index.ticks[0]) * index.tick_s
@@ -100,7 +90,7 @@ class FrameStream(Iterator[tuple[int, NDArray[np.uint8]]]):
         served = int((times < -_TOLERANCE_S).sum())
         self._count("before_first_frame", served)
         if decord is not None and served < len(times) and (backend == "decord" or (backend == "auto" and _is_short(path))):
-            index = _list_packets(path)
+            index = list_packets(path)
             try:
                 for i, frame in _with_decord(path, times, served, index, threads):
                     yield i, frame
@@ -147,7 +137,7 @@ class _DecordFailedError(Exception):
     """decord cannot read the file, or stopped half way."""
 
 
-def _with_decord(path: Path, times: NDArray[np.float64], first: int, index: _Index, threads: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _with_decord(path: Path, times: NDArray[np.float64], first: int, index: PacketIndex, threads: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     if not index.sound:
         raise _DecordFailedError("packets are damaged, discarded or without stamps")
     relative = index.ticks - index.ticks[0]
@@ -182,8 +172,8 @@ def _with_decord(path: Path, times: NDArray[np.float64], first: int, index: _Ind
 def _with_pyav(
     path: Path, times: NDArray[np.float64], first: int, threads: int, count: Callable[[str, int], None]
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    with _opened(path) as container:
-        stream = _video_stream(container, path)
+    with opened(path) as container:
+        stream = video_stream(container, path)
         stream.codec_context.thread_count = threads
         tick_s = float(stream.time_base)
         tolerance = min(0.5, _TOLERANCE_S / tick_s)
@@ -198,7 +188,7 @@ def _with_pyav(
                 break
             except (av.FFmpegError, ValueError, MemoryError) as error:
                 if shown is None:
-                    raise Rejected("unreadable_video", f"{path.name}: its first frame cannot be decoded ({_said(error)})") from error
+                    raise Rejected("unreadable_video", f"{path.name}: its first frame cannot be decoded ({said(error)})") from error
                 broken = True
                 break
             stamp = frame.pts if frame.pts is not None else frame.dts
@@ -215,97 +205,29 @@ def _with_pyav(
         if shown is None and i < len(times):
             raise Rejected("unreadable_video", f"{path.name}: no frame can be decoded")
         if shown is not None:
-            end = shown.pts - zero + (shown.duration or _usual_ticks(stream))
+            end = shown.pts - zero + (shown.duration or usual_ticks(stream))
             while i < len(times) and times[i] / tick_s < end:
                 picture = _upright(shown, colours) if picture is None else picture
                 yield i, picture
                 i += 1
             declared = int(stream.duration or 0)
-            broken = broken or (declared - end) * tick_s > _TAIL_S
+            broken = broken or (declared - end) * tick_s > TAIL_S
         count("lost_frames" if broken else "after_last_frame", len(times) - i)
 
 
 def _is_short(path: Path) -> bool:
     """Whether all pictures of the video, which decord may come to hold at once, fit in `DECORD_BYTES`; no if the header does not tell."""
-    with _opened(path) as container:
-        stream = _video_stream(container, path)
+    with opened(path) as container:
+        stream = video_stream(container, path)
         count = stream.frames or float((stream.duration or 0) * stream.time_base) * float(stream.average_rate or 0)
         return 0 < count * stream.codec_context.width * stream.codec_context.height * 3 <= DECORD_BYTES
 
 
-def _list_packets(path: Path) -> _Index:
-    """Presentation stamps of the video's packets, read without decoding."""
-    stamps: list[int] = []
-    sound, last, length = True, None, 0
-    with _opened(path) as container:
-        stream = _video_stream(container, path)
-        tick_s, usual = float(stream.time_base), _usual_ticks(stream)
-        try:
-            for packet in container.demux(stream):
-                if not packet.size:
-                    continue  # the flush packet at the end
-                if packet.pts is None or packet.is_corrupt or packet.is_discard:
-                    sound = False
-                    if packet.pts is None:
-                        continue
-                stamps.append(packet.pts)
-                if last is None or packet.pts > last:
-                    last, length = packet.pts, packet.duration or usual
-        except (av.FFmpegError, ValueError):
-            sound = False
-        declared = stream.frames
-    ticks = np.unique(np.array(stamps, np.int64))
-    sound = sound and len(ticks) == len(stamps) > 0 and declared in (0, len(stamps))
-    return _Index(ticks, (last or 0) + length, tick_s, sound)
-
-
-def _require_end(container: Any, stream: Any, duration_s: float, path: Path) -> None:
-    """Refuse a file whose last packets are not there, by reading from the last key frame on."""
-    start = stream.start_time or 0
-    reached = start
-    try:
-        container.seek(start + stream.duration, stream=stream, backward=True)
-        for packet in container.demux(stream):
-            if packet.size and packet.pts is not None and not packet.is_corrupt:
-                reached = max(reached, packet.pts + (packet.duration or 0))
-    except (av.FFmpegError, ValueError):
-        pass  # what was reached tells
-    missing_s = duration_s - float((reached - start) * stream.time_base)
-    if missing_s > _TAIL_S:
-        raise Rejected(
-            "unreadable_video", f"{path.name}: its last {missing_s:.1f} s of {duration_s:.1f} s are missing; the file is truncated or corrupt"
-        )
-
-
 def _first_frame(container: Any, path: Path) -> Any:
     try:
-        return next(container.decode(_video_stream(container, path)))
+        return next(container.decode(video_stream(container, path)))
     except (StopIteration, av.FFmpegError, ValueError, MemoryError) as error:
-        raise Rejected("unreadable_video", f"{path.name}: its first frame cannot be decoded ({_said(error)})") from error
-
-
-def _said(error: Exception | None) -> str:
-    """What FFmpeg says, without the path of this machine that its message ends with."""
-    return "no frame" if error is None else getattr(error, "strerror", None) or type(error).__name__
-
-
-def _opened(path: Path) -> Any:
-    try:
-        return av.open(str(path), metadata_errors="replace")
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise Rejected("unreadable_video", f"{path.name}: cannot be opened as a video ({_said(error)})") from error
-
-
-def _video_stream(container: Any, path: Path) -> Any:
-    stream = container.streams.best("video")
-    if stream is None or stream.codec_context is None or stream.time_base is None:
-        raise Rejected("unreadable_video", f"{path.name}: it has no video track that can be decoded")
-    return stream
-
-
-def _usual_ticks(stream: Any) -> int:
-    rate = stream.average_rate or stream.guessed_rate
-    return round(1 / (rate * stream.time_base)) if rate else 1
+        raise Rejected("unreadable_video", f"{path.name}: its first frame cannot be decoded ({said(error)})") from error
 
 
 def _quarter_turns(frame: Any) -> int:
