@@ -71,11 +71,12 @@ def load_head(folder: Path) -> Head:
         raise UserError(f"{folder} holds no {DESCRIPTION} and {WEIGHTS}; give a folder that `primus probe train` or `primus finetune` wrote")
     about = read_json(folder / DESCRIPTION)
     wrong = f"{folder / DESCRIPTION} is not what `primus probe train` writes"
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        raise UserError(f"{wrong} (format {about.get('format') if isinstance(about, dict) else None!r}, expected {FORMAT!r}); train it again")
+    form = about.get("format") if isinstance(about, dict) else None
+    if form != FORMAT:
+        raise UserError(f"{wrong} (format {str(form)[:80]!r}, expected {FORMAT!r}); train it again")
     classes = about.pop("classes", None)
     if not isinstance(classes, list) or len(classes) < 2 or len({str(name) for name in classes}) != len(classes):
-        raise UserError(f"{wrong} (classes are {classes!r}); train it again")
+        raise UserError(f"{wrong} (classes are {str(classes)[:200]}); train it again")
     if not isinstance(about.get("model") or {}, dict):
         raise UserError(f"{wrong} (model is {str(about['model'])[:80]!r}); train it again")
     try:

@@ -63,7 +63,7 @@ def comparable_encoders(models: Path, methods: Iterable[str], folds: Iterable[in
     for method in methods:
         folder = models / method
         if (folder / "skipped.json").exists():
-            skipped[method] = str(read_json(folder / "skipped.json").get("reason", "pretraining left no model"))
+            skipped[method] = _reason(folder / "skipped.json")
             continue
         found = [_described(path) for path in sorted(folder.glob("seed*")) if path.is_dir()]
         lacking = sorted(wanted - {encoder.fold for encoder in found})
@@ -74,9 +74,17 @@ def comparable_encoders(models: Path, methods: Iterable[str], folds: Iterable[in
     return Comparable(encoders, skipped)
 
 
+def _reason(path: Path) -> str:
+    said = read_json(path)
+    if not isinstance(said, dict) or not isinstance(said.get("reason", ""), str):
+        raise UserError(f"{path} holds no reason in words; rerun pretraining")
+    return said.get("reason") or "pretraining left no model"
+
+
 def _described(folder: Path) -> SavedEncoder:
-    training = read_json(folder / "config.json").get("training", {})
+    config = read_json(folder / "config.json")
     try:
+        training = config["training"]
         head = str((training.get("objective") or {}).get("probe") or "")
         encoder = SavedEncoder(folder, int(training["seed"]), int(training["fold"]), str(training["representation"]), head)
     except (AttributeError, KeyError, TypeError, ValueError):

@@ -35,10 +35,10 @@ class ClassPrompts:
     def __post_init__(self) -> None:
         wrong = [template for template in self.templates if template.count("{}") != 1]
         if wrong or not self.templates:
-            raise ValueError(f"templates must hold one {{}} each, found {wrong or 'none'}")
+            raise ValueError(f"templates must hold one {{}} each, found {str(wrong or 'none')[:200]}")
         counts = {label: len(phrases) for label, phrases in self.phrases.items()}
         if not counts or len(set(counts.values())) != 1 or 0 in counts.values():
-            raise ValueError(f"every class needs the same number (one or more) of phrases, found {counts}")
+            raise ValueError(f"every class needs the same number (one or more) of phrases, found {str(counts)[:200]}")
         said = [phrase for phrases in self.phrases.values() for phrase in phrases]
         twice = sorted({phrase for phrase in said if said.count(phrase) > 1})
         if twice:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from primus.errors import UserError
@@ -13,6 +12,8 @@ from primus.evaluation.statistics import Estimate, Resampling, difference, estim
 from primus.evaluation.tables import confusion_tensor
 
 KEYS = ("dataset", "method", "representation", "head", "shots")
+LARGEST = 1e300
+NUMBERS = ("fold", "seed", "episode", "shots", "count")
 NEEDED = ("dataset", "method", "representation", "fold", "seed", "episode", "shots", "participant", "label", "predicted", "count")
 COLUMNS = [*KEYS, "metric", "a", "b", "difference", "lo", "hi", "participants", "seeds", "episodes"]
 
@@ -28,10 +29,10 @@ class Sweep:
         missing = [column for column in NEEDED if column not in self.counts]
         if missing:
             raise UserError(f"{self.name}: the predictions have no column {', '.join(missing)}; run the few-shot stage again")
-        for column in NEEDED:
+        for column in (*NEEDED, *({"head"} & set(self.counts))):
             values = self.counts[column]
-            numbers = column in ("fold", "seed", "episode", "count")
-            sound = pd.api.types.is_integer_dtype(values) if numbers else column == "shots" or pd.api.types.infer_dtype(values) == "string"
+            numbers = column in NUMBERS
+            sound = pd.api.types.is_integer_dtype(values) if numbers else pd.api.types.infer_dtype(values) == "string"
             if not sound or (column == "count" and not values.between(0, 1 << 40).all()):
                 expected = "whole numbers" if numbers else "text"
                 raise UserError(f"{self.name}: column {column} of the predictions does not hold {expected}; run the few-shot stage again")
@@ -109,6 +110,6 @@ def _numbers(value: Any, prefix: str = "") -> dict[str, float]:
     """{"a": {"b": 1}} -> {"a.b": 1.0}."""
     if isinstance(value, Mapping):
         return {name: number for key, item in value.items() for name, number in _numbers(item, f"{prefix}.{key}" if prefix else str(key)).items()}
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:  # NaN, too
         return {}
     return {prefix: float(value)}

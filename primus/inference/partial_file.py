@@ -24,7 +24,7 @@ from primus.artifacts import atomic_path, write_csv
 from primus.errors import UserError
 from primus.schema import Reject
 
-_STATE, _GROWING = "state.json", "growing.parquet"
+_STATE, _GROWING = "state", "growing.parquet"
 REJECT_COLUMNS = ["source", "scope", "start_s", "end_s", "reason", "detail"]
 log = logging.getLogger(__name__)
 

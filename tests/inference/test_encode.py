@@ -92,7 +92,7 @@ def test_neither_threads_nor_interruptions_change_a_byte(
         append(self, *arguments)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("primus.inference.feature_file.read_imu", counted)
+    monkeypatch.setattr("primus.inference.window_sequence.read_imu", counted)
     monkeypatch.setattr(PartialFile, "append", dies_after_one)
     interruptions = 0
     while not out.exists():
@@ -152,20 +152,25 @@ def test_a_killed_command_continues(folder: Path, model: Path, tmp_path: Path) -
         "--out",
     ]
     subprocess.run([*arguments, str(tmp_path / "whole.parquet")], check=True, capture_output=True)
-    out, state = tmp_path / "out.parquet", tmp_path / ".out.parquet.partial" / "state.json"
+    out, state = tmp_path / "out.parquet", tmp_path / ".out.parquet.partial" / "state"
     kills = 0
     while not out.exists():
-        before = json.loads(state.read_text())["progress"]["groups"] if state.exists() else 0
+        before = groups(state) if state.exists() else 0
         process = subprocess.Popen([*arguments, str(out)], stderr=subprocess.DEVNULL, start_new_session=True)
         while process.poll() is None and kills < 3:
             time.sleep(0.05)
-            if state.exists() and json.loads(state.read_text())["progress"]["groups"] > before:
+            if state.exists() and groups(state) > before:
                 os.killpg(process.pid, signal.SIGKILL)
                 kills += 1
                 break
         process.wait()
     assert kills == 3
     assert out.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
+def groups(state: Path) -> int:
+    """Groups of batches that are finished; the first line of the file is a checksum."""
+    return int(json.loads(state.read_text().partition("\n")[2])["progress"]["groups"])
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
