@@ -20,15 +20,19 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _version_option(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _say_version(asked: bool) -> None:
+    if asked:
         from primus import __version__
 
         print(f"primus {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_say_version)] = False,
+) -> None:
+    """Options before any command."""
 
 
 app.command()(repository.doctor)
