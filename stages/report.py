@@ -1,7 +1,8 @@
 """The summary that `dvc metrics diff` compares, and a page that opens without a network.
 
-Writes metrics/summary.json, data/<profile>/report/{index.html,summary.txt,*.csv} and metrics/figures/*.csv (what DVC's plots draw and no other
-stage writes); prints the summary table. Fig. 5, Fig. 6 and the heat map of augmentations are those that metrics/ablations.csv holds of this profile.
+Writes metrics/summary.json, data/<profile>/report/{index.html,few-shot.svg,summary.txt,*.csv} and metrics/figures/*.csv (what DVC's plots draw and
+no other stage writes); prints the summary table. Fig. 5, Fig. 6 and the heat map of augmentations are those that metrics/ablations.csv holds of this
+profile.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from primus.artifacts import atomic_folder, read_json, read_table, write_csv, wr
 from primus.errors import UserError
 from primus.params import load, load_value, profile_name
 from primus.reporting.beside import read_beside
+from primus.reporting.picture import few_shot_picture
 from primus.reporting.report import figure_tables, report_page, report_tables
 from primus.reporting.results import DatasetFacts, Results
 from primus.reporting.summary import summary_metrics
@@ -95,6 +97,7 @@ def main() -> None:
     )
     with atomic_folder(root / "report") as out:
         (out / "index.html").write_text(report_page(results), encoding="utf-8")
+        (out / "few-shot.svg").write_text(few_shot_picture(results), encoding="utf-8")
         (out / "summary.txt").write_text(summary_text(results), encoding="utf-8")
         for name, table in report_tables(results).items():
             write_csv(out / name, table)

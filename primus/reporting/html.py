@@ -4,12 +4,9 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from primus.reporting.palette import stylesheet
+from primus.reporting.palette import DRAWN, PAGE, stylesheet
 
 STYLE = """
-:root{--page:#fff;--ink:#1b1b1b;--soft:#5c5c5c;--line:#d9d9d9;--warn:#fff3cd;--warn-ink:#5c4400;--ink-blue:#0072B2;--over:#fff}
-@media (prefers-color-scheme:dark){:root{--page:#16181b;--ink:#ececec;--soft:#a8a8a8;--line:#3a3d42;--warn:#4a3a00;--warn-ink:#ffe9a8;
---ink-blue:#4DB3F0;--over:#10131a}}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:70rem;padding:1.2rem;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
 h1{font-size:1.7rem;line-height:1.2;margin:.4rem 0}
@@ -36,13 +33,6 @@ a{color:var(--ink-blue)}
 .words td,.words th{display:block;border:0;padding:.1rem 0}.words td::before{content:attr(data-label) ": ";color:var(--soft)}}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;padding:0;margin:.4rem 0}
 .legend svg{vertical-align:middle}
-.tick{font-size:12px;fill:var(--ink)}
-.over{font-size:12px;fill:var(--over)}
-.title{font-size:12px;fill:var(--soft)}
-.grid{stroke:var(--line);stroke-width:1}
-.axis{stroke:var(--soft);stroke-width:1}
-.reference{stroke:var(--soft);stroke-width:1.2;stroke-dasharray:3 3}
-svg text{font-family:system-ui,sans-serif}
 """
 
 
@@ -105,7 +95,7 @@ def page(title: str, *parts: str, style: str = "") -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}{stylesheet()}{style}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n"
+        f"<title>{escape(title)}</title>\n<style>{PAGE}{STYLE}{DRAWN}{stylesheet()}{style}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n"
         + "\n".join(parts)
         + "\n</body>\n</html>\n"
     )

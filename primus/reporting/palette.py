@@ -55,6 +55,24 @@ def class_looks(classes: Iterable[str]) -> dict[str, Look]:
     return chosen
 
 
+PAGE = (
+    ":root{--page:#fff;--ink:#1b1b1b;--soft:#5c5c5c;--line:#d9d9d9;--warn:#fff3cd;--warn-ink:#5c4400;--ink-blue:#0072B2;--over:#fff}\n"
+    "@media (prefers-color-scheme:dark){:root{--page:#16181b;--ink:#ececec;--soft:#a8a8a8;--line:#3a3d42;--warn:#4a3a00;--warn-ink:#ffe9a8;\n"
+    "--ink-blue:#4DB3F0;--over:#10131a}}\n"
+)
+"""Colours of page, words and lines, light and dark."""
+
+DRAWN = """.tick{font-size:12px;fill:var(--ink)}
+.over{font-size:12px;fill:var(--over)}
+.title{font-size:12px;fill:var(--soft)}
+.grid{stroke:var(--line);stroke-width:1}
+.axis{stroke:var(--soft);stroke-width:1}
+.reference{stroke:var(--soft);stroke-width:1.2;stroke-dasharray:3 3}
+svg text{font-family:system-ui,sans-serif}
+"""
+"""Words and lines inside figures."""
+
+
 def stylesheet() -> str:
     """CSS giving every look its colour as `currentColor` of its class, on light and on dark pages."""
     light = "".join(f".m{number}{{color:{look[0]}}}" for number, look in enumerate(_LOOKS))

@@ -16,8 +16,37 @@ def without_labels(results: Results, dataset: str, seen: dict[str, Look]) -> dic
     return {row["method"]: ZeroPoint(row["method"], seen[row["method"]], row["accuracy"], row["accuracy_lo"], row["accuracy_hi"]) for row in rows}
 
 
+def efficiency_drawing(results: Results, dataset: str) -> str:
+    """Fig. 4 for one data set, as SVG: accuracy over the number of labelled segments per class."""
+    seen = looks(results.methods)
+    curves = []
+    for method in results.methods:
+        curve = results.curve(dataset, method)
+        x, y, lo, hi = (curve[name].tolist() for name in ("shots", "accuracy", "accuracy_lo", "accuracy_hi"))
+        curves.append(Curve(method, seen[method], x, y, lo, hi, incomplete=(~curve["complete"]).tolist()))
+    zero = list(without_labels(results, dataset, seen).values())
+    chance = 1 / results.datasets[dataset].classes
+    top = max([max(curve.hi or curve.y) for curve in curves] + [point.hi for point in zero])
+    low = min([min(curve.lo or curve.y) for curve in curves] + [point.lo for point in zero])
+    best = max(results.methods, key=lambda name: results.score(dataset, name).mean)
+    return curves_chart(
+        f"Accuracy on {dataset} by shots",
+        f"{size_of(results, dataset)}. At {results.headline} shots {best} is highest with {percent(results.score(dataset, best))} percent.",
+        curves,
+        x_title="labelled segments per class (log scale)",
+        y_title="accuracy",
+        x_ticks=results.shots,
+        x_range=(results.shots[0], results.shots[-1]),
+        log_x=True,
+        y_range=(math.floor(min(low, chance) * 10) / 10, math.ceil(top * 10) / 10),
+        percent=True,
+        reference=("chance", chance),
+        zero=zero,
+    )
+
+
 def efficiency(results: Results) -> str:
-    """Fig. 4: accuracy over the number of labelled segments per class, per data set."""
+    """Fig. 4 with its words and numbers, per data set."""
     seen = looks(results.methods)
     words = (
         "Each encoder was frozen, every labelled segment encoded once, and a probe fitted on k segments per class: "
@@ -27,42 +56,16 @@ def efficiency(results: Results) -> str:
         "Hollow points: a class had fewer segments than asked for. Points at 0: zero-shot, from class prompts."
     )
     blocks = []
-    for dataset, facts in results.datasets.items():
-        curves, columns = [], []
-        for method in results.methods:
-            curve = results.curve(dataset, method)
-            x, y = curve["shots"].tolist(), curve["accuracy"].tolist()
-            bounds = curve["accuracy_lo"].tolist(), curve["accuracy_hi"].tolist()
-            curves.append(Curve(method, seen[method], x, y, *bounds, incomplete=(~curve["complete"]).tolist()))
-            columns.append([percent(interval_at(curve, size)) for size in results.shots])
+    for dataset in results.datasets:
+        curves = [results.curve(dataset, method) for method in results.methods]
+        columns = [[percent(interval_at(curve, size)) for size in results.shots] for curve in curves]
         zero = without_labels(results, dataset, seen)
         short = results.short_classes(dataset)
         without = ["0", *(percent(Interval(zero[name].mean, zero[name].lo, zero[name].hi)) if name in zero else "-" for name in results.methods)]
         rows = [without] if zero else []
         rows += [[f"{size}{' *' if size in short else ''}", *cells] for size, *cells in zip(results.shots, *columns, strict=True)]
-        top = max([max(curve.hi or curve.y) for curve in curves] + [point.hi for point in zero.values()])
-        low = min([min(curve.lo or curve.y) for curve in curves] + [point.lo for point in zero.values()])
-        span = (math.floor(min(low, 1 / facts.classes) * 10) / 10, math.ceil(top * 10) / 10)
-        best = max(results.methods, key=lambda name, dataset=dataset: results.score(dataset, name).mean)  # type: ignore[misc]
-        description = (
-            f"{size_of(results, dataset)}. At {results.headline} shots {best} is highest with {percent(results.score(dataset, best))} percent."
-        )
-        drawing = curves_chart(
-            f"Accuracy on {dataset} by shots",
-            description,
-            curves,
-            x_title="labelled segments per class (log scale)",
-            y_title="accuracy",
-            x_ticks=results.shots,
-            x_range=(results.shots[0], results.shots[-1]),
-            log_x=True,
-            y_range=span,
-            percent=True,
-            reference=("chance", 1 / facts.classes),
-            zero=list(zero.values()),
-        )
         numbers = details("Numbers", table(f"{dataset}: accuracy in % with 95 % interval", ["shots", *results.methods], rows))
-        blocks.append(f"<h3>{escape(dataset)}</h3>{paragraph(size_of(results, dataset))}{drawing}{numbers}")
+        blocks.append(f"<h3>{escape(dataset)}</h3>{paragraph(size_of(results, dataset))}{efficiency_drawing(results, dataset)}{numbers}")
     return section("Fig. 4: accuracy by number of labels", paragraph(words), legend(list(seen.items())), beside(*blocks))
 
 

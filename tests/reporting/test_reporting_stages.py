@@ -106,7 +106,7 @@ def test_the_page_is_self_contained_escaped_and_described(finished: Finished) ->
         assert tree[1].tag == "desc"
         assert "nan" not in figure
     assert sorted(path.name for path in (finished[0] / "data/small/report").iterdir()) == [
-        "claims.csv", "confusion.csv", "differences.csv", "index.html", "scores.csv", "summary.txt", "table1.csv",
+        "claims.csv", "confusion.csv", "differences.csv", "few-shot.svg", "index.html", "scores.csv", "summary.txt", "table1.csv",
     ]  # fmt: skip
 
 
