@@ -12,7 +12,7 @@ TORCH_INDEX ?=
 COMMITS ?= 3
 GROUP ?=
 PROFILE ?=
-FUZZ_CASES ?= $(or $(PRIMUS_FUZZ_CASES),30000)
+FUZZ_CASES ?= $(or $(PRIMUS_FUZZ_CASES),50000)
 EXPERIMENT_COLUMNS := Experiment|^data$$|^(accuracy|gain)$$|^loss.lambda_(ss|mm|nn)$$
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
@@ -62,7 +62,7 @@ verify: $(VENV)/.ready ## the long proofs (about an hour): gain over random, lin
 verify-tiny: $(VENV)/.ready ## the long proofs on the tiny corpus (minutes): what CI runs
 	@PRIMUS_VERIFY=tiny pytest -v -m verify tests/verify
 
-fuzz: $(VENV)/.ready ## 30 000 damaged inputs through all readers and loaders (FUZZ_CASES=50000 for more)
+fuzz: $(VENV)/.ready ## 50 000 damaged inputs through all readers and loaders (FUZZ_CASES=20000 for less)
 	@python -m tests.fuzz.run --cases $(FUZZ_CASES) --json logs/fuzz.json
 
 bench: $(VENV)/.ready ## every benchmark (half an hour, nothing else running), written to docs/benchmarks.md
