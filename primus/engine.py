@@ -4,7 +4,6 @@ Every call runs with the numeric libraries on one thread, in a worker or not, so
 """
 
 import contextlib
-import errno
 import logging
 import multiprocessing
 import os
@@ -22,6 +21,7 @@ from typing import Any, Generic, TypeVar
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from primus.errors import Rejected, UserError
+from primus.system_faults import lacked_memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -70,7 +70,8 @@ def map_takes(
 
     `Rejected` from the function, any exception that is not a UserError, the death of its process (segmentation fault, out of memory) and a call that
     lasts longer than `timeout_s` refuse that item, the last three as `reader_crashed`; the process is replaced. What lacked memory, or was killed as
-    the system does then, is said and done once more by a fresh process while no other works, and refused only when that fails too. Closing the
+    the system does then, is said and done once more by a fresh process while no other works, and refused only when that fails too (a reader's own
+    reason is kept). Closing the
     iterator, an exception in the consumer, Ctrl-C and even the death of this process end all workers.
 
     Args:
@@ -111,19 +112,14 @@ def call_once(function: Callable[[Item], Result], item: Item) -> tuple[Result | 
     try:
         return function(item), None
     except Rejected as refused:
-        return None, refused
+        return None, OutOfMemory(refused.reason, refused.detail) if lacked_memory(refused) else refused
     except UserError:
         raise
     except Exception as error:
-        kind = OutOfMemory if _lacked_memory(error) else Rejected
+        kind = OutOfMemory if lacked_memory(error) else Rejected
         place = traceback.extract_tb(error.__traceback__)[-1]
         text = " ".join(str(error).split())[:300]
         return None, kind("reader_crashed", f"{type(error).__name__}: {text} ({os.path.basename(place.filename)}:{place.lineno})")
-
-
-def _lacked_memory(error: Exception) -> bool:
-    """Whether Python, the system, or PyTorch's allocator (which has no kind of its own for it) says that there was no memory."""
-    return isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM or "can't allocate memory" in str(error)
 
 
 def _in_process(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Outcome[Item, Result]]:
@@ -159,10 +155,11 @@ class _Worker:
 
 @dataclass(frozen=True)
 class _Trouble:
-    """Why a worker is replaced, and whether that may have been for lack of memory."""
+    """Why a worker is replaced, whether that may have been for lack of memory, and the reason to refuse its item with."""
 
     text: str
     memory: bool = False
+    reason: str = "reader_crashed"
 
 
 @dataclass
@@ -188,13 +185,13 @@ class _Board:
         self.next_given += 1
         return self.next_given - 1
 
-    def failed(self, index: int, why: str, memory: bool) -> None:
+    def failed(self, index: int, trouble: _Trouble) -> None:
         """Refuse an item, or have it done once more where it may have been for lack of memory."""
-        if memory and index not in self.alone:
-            log.warning("item %d of the work: %s; it is done once more by itself", index + 1, why)
+        if trouble.memory and index not in self.alone:
+            log.warning("item %d of the work: %s; it is done once more by itself", index + 1, trouble.text)
             self.waiting.append(index)
         else:
-            self.finished[index] = (None, Rejected("reader_crashed", why + (", also by itself" if memory else "")))
+            self.finished[index] = (None, Rejected(trouble.reason, trouble.text + (", also by itself" if trouble.memory else "")))
 
 
 def _in_workers(
@@ -222,7 +219,7 @@ def _in_workers(
                     if not worker.ready and (not trouble.memory or board.failed_starts > STARTS):
                         raise RuntimeError(f"a worker process could not start: {trouble.text}; its own message is above")
                     if worker.index is not None:
-                        board.failed(worker.index, trouble.text, trouble.memory)
+                        board.failed(worker.index, trouble)
                     worker.stop()
                     pool[number] = _start(function)
     finally:
@@ -282,7 +279,7 @@ def _hear(worker: _Worker, board: _Board) -> _Trouble | None:
     elif kind == "mistake":
         raise UserError(content[0])
     elif kind == "memory":
-        return _Trouble(content[0], memory=True)
+        return _Trouble(content[0], memory=True, reason=content[1])
     else:
         assert worker.index is not None
         board.finished[worker.index] = (content[0], Rejected(*content[1]) if content[1] else None)
@@ -320,7 +317,7 @@ def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
             pipe.send(("mistake", str(mistake)))
             continue
         if isinstance(refused, OutOfMemory):
-            pipe.send(("memory", refused.detail))
+            pipe.send(("memory", refused.detail, refused.reason))
             continue
         pipe.send(("done", value, (refused.reason, refused.detail) if refused else None))
 

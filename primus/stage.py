@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 from tqdm import tqdm
 
 from primus.errors import UserError
+from primus.system_faults import lacked_memory
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -80,7 +81,9 @@ def stage(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 place = f" {error.filename}" if error.filename else ""
                 print(f"error: {name}: {error.strerror or error}{place}; mend it and rerun, finished work is kept", file=sys.stderr)
                 raise SystemExit(1) from None
-            except MemoryError as error:
+            except Exception as error:
+                if not lacked_memory(error):
+                    raise
                 log.event("error", message=f"out of memory: {error}")
                 print(f"error: {name}: out of memory ({' '.join(str(error).split())[:120] or 'no more was given'}); {NO_MEMORY}", file=sys.stderr)
                 raise SystemExit(1) from None

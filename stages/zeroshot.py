@@ -156,6 +156,7 @@ def metrics(by_dataset: Mapping[str, Mapping[str, Found]], scores: pd.DataFrame)
     return found
 
 
+@stage("zeroshot")
 def main() -> None:
     """Score every data set with prompts under every method with a trained multimodal projection."""
     params, root, log = load(ZeroShotParams, "zeroshot"), Path("data") / profile_name(), StageLog("zeroshot")
@@ -207,4 +208,4 @@ def together(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    typer.run(stage("zeroshot")(main))
+    typer.run(main)

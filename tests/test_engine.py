@@ -1,5 +1,6 @@
 """The engine: order, refusals, crashes, time limits, and no orphans."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from primus.engine import Needs, Outcome, map_takes
-from primus.errors import UserError
+from primus.errors import Rejected, UserError
 
 sys.path.insert(0, str(Path(__file__).parent / "segments"))
 from engine_functions import act
@@ -92,6 +93,30 @@ def test_what_lacked_memory_is_done_again_alone_and_said(workers: int, tmp_path:
     assert len(said) == 2
     assert "item 2 of the work: its process was ended by SIGKILL (out of memory?); it is done once more by itself" in said
     assert any("item 4" in line and "MemoryError: no room" in line for line in said)
+
+
+class ReaderWithoutMemory:
+    """Takes the lack of memory for a damaged file, as readers do: always ("file-..."), or the first time only."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, item: str) -> str:
+        mark = self.folder / item
+        if item.startswith("file-") or not mark.exists():
+            mark.write_text("")
+            try:
+                raise OSError(errno.ENOMEM, "Cannot allocate memory")
+            except OSError as error:
+                raise Rejected("unreadable_imu", f"{item} cannot be read") from error
+        return item
+
+
+def test_a_reader_that_lacked_memory_reads_again_and_keeps_its_reason(tmp_path: Path) -> None:
+    outcomes = list(map_takes(ReaderWithoutMemory(tmp_path), ["a", "file-b", "c"], 2))
+    assert told(outcomes) == [("a", None), (None, "unreadable_imu"), ("c", None)]
+    assert outcomes[1].refused is not None
+    assert outcomes[1].refused.detail == "file-b cannot be read, also by itself"
 
 
 def test_the_time_limit_may_depend_on_the_item() -> None:

@@ -20,6 +20,7 @@ from primus.embeddings.clip import EncoderIdentity, FrozenClip, single_threaded
 from primus.errors import Rejected
 from primus.io.video import Backend, frames_at, probe
 from primus.provenance import file_identity
+from primus.system_faults import system_fault
 from primus.work_cache import WorkCache
 
 FRAMES_PER_BATCH = 64
@@ -57,12 +58,17 @@ def encode_video(path: Path, encoder: FrozenClip, fps: float, threads: int = 1, 
         backend: decoder, as `primus.io.video.frames_at` has it.
 
     A video that cannot be opened, or that ends early, is no error: what was decoded before is kept and `trouble` says what happened.
+
+    Raises:
+        Rejected: the system was at fault (no memory, a failing disk, no permission), so that nothing may be kept.
     """
     trouble = ""
     expected = None
     try:
         expected = max(1, math.ceil(round(probe(path).duration_s * fps, 6)))
     except Rejected as error:  # truncated, perhaps: what comes before the break is still good
+        if system_fault(error):
+            raise
         trouble = str(error)
     count = math.ceil(LONGEST_S * fps) if expected is None else expected
     indices: list[int] = []
@@ -81,6 +87,8 @@ def encode_video(path: Path, encoder: FrozenClip, fps: float, threads: int = 1, 
                     yield torch.stack(block)
                     block = []
         except Rejected as error:
+            if system_fault(error):
+                raise
             trouble = trouble or str(error)
         if stream.notes.get("lost_frames"):
             trouble = trouble or f"unreadable_video: {path.name} breaks off after frame {len(indices)} of {count}"

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from primus.errors import Rejected, UserError
 from primus.io.video_container import TAIL_S, PacketIndex, list_packets, opened, require_end, said, usual_ticks, video_stream
+from primus.system_faults import system_fault
 
 try:
     import decord
@@ -123,7 +124,8 @@ def frames_at(path: Path, times_s: ArrayLike, backend: Backend = "auto", num_thr
     Raises:
         ValueError: `times_s` is not ascending and finite.
         UserError: decord is asked for by name and is not installed.
-        Rejected: `unreadable_video`, on the first step, when the file cannot be opened or its first frame not decoded.
+        Rejected: `unreadable_video`, on the first step, when the file cannot be opened or its first frame not decoded; later
+            when the system was at fault.
     """
     times = np.asarray(times_s, dtype=np.float64)
     if times.ndim != 1 or not np.isfinite(times).all() or (np.diff(times) < 0).any():
@@ -187,8 +189,9 @@ def _with_pyav(
             except StopIteration:
                 break
             except (av.FFmpegError, ValueError, MemoryError) as error:
-                if shown is None:
-                    raise Rejected("unreadable_video", f"{path.name}: its first frame cannot be decoded ({said(error)})") from error
+                if shown is None or system_fault(error):
+                    which = "its first frame" if shown is None else "a frame"
+                    raise Rejected("unreadable_video", f"{path.name}: {which} cannot be decoded ({said(error)})") from error
                 broken = True
                 break
             stamp = frame.pts if frame.pts is not None else frame.dts

@@ -20,6 +20,7 @@ from primus.schema import CHANNELS, Reject, segment_id
 from primus.segments.grid import Grid, Interval, labelled_intervals, narration_intervals, tile_intervals
 from primus.segments.imu import Resampler
 from primus.segments.quality import SegmentChecks, Thresholds, check_recording
+from primus.system_faults import system_fault
 from primus.work_cache import WorkCache
 
 Policy = Literal["narration", "tile", "labelled"]
@@ -186,6 +187,8 @@ def _video(take: Take, files: FileSet, kept: list[Interval], window_s: float) ->
                 f"{take.video_path} has {video.n_frames} frames, but the take {take.video_frames} rows at one a frame; expected as many",
             )
     except Rejected as refused:
+        if system_fault(refused):
+            raise  # the video may be well
         return (False,) * len(kept), [Reject(take.dataset, take.take_uid, refused.reason, refused.detail, "video")]
     shown = tuple(item.start_s + window_s <= duration_s + VIDEO_SLACK_S for item in kept)
     late = [item for item, there in zip(kept, shown, strict=True) if not there]
@@ -220,7 +223,8 @@ class CachedSegmenter:
         return self._opened[name]
 
     def __call__(self, job: TakeJob) -> TakeSegments:
-        """The take's segments, from the cache when its files, the settings and the code are those of an earlier run; a refusal is kept as well."""
+        """The take's segments, from the cache when its files, the settings and the code are those of an earlier run; a refusal is kept as well,
+        unless the system was at fault."""
         dataset, files = self.dataset(job.take.dataset), self.files[job.take.dataset]
         cache = WorkCache("segments")
         names = [*dataset.files(job.take), *([job.take.video_path] if job.take.video_path else [])]
@@ -240,6 +244,8 @@ class CachedSegmenter:
         try:
             result = segment_take(dataset, files, job, self.settings)
         except Rejected as refused:
+            if system_fault(refused):
+                raise
             cache.store(key, {}, {"refused": [refused.reason, refused.detail]})
             raise
         meta = {

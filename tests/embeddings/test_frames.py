@@ -1,5 +1,6 @@
 """One pass over a video: the right frames, each once, the same bytes however they are scheduled, and never again once cached."""
 
+import errno
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ from primus.embeddings.demo_clip import demo_encoder
 from primus.embeddings.frames import FRAMES_PER_BATCH, FrameCache, VideoFrames, encode_video
 from primus.embeddings.jobs import EncoderChoice, TakeEmbeddings, TakeJob, embed_videos
 from primus.engine import map_takes
+from primus.errors import Rejected
 from tests.embeddings.conftest import Clip
 
 LEVELS = [20 + 4 * (number % 50) for number in range(240)]  # 8 s at 30 fps; neighbouring frames differ by four
@@ -150,6 +152,25 @@ def test_another_file_rate_or_encoder_is_another_entry(toy: FrozenClip, clip: Cl
     }
     assert len(keys) == 5
     assert base.key(path, "d/v.mp4") in keys
+
+
+def test_what_the_system_could_not_read_is_not_kept(shared: FrozenClip, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = clip("v.mp4", LEVELS)
+
+    def failing(_: Path) -> None:
+        try:
+            raise OSError(errno.EIO, "Input/output error")
+        except OSError as error:
+            raise Rejected("unreadable_video", "v.mp4: cannot be opened") from error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("primus.embeddings.frames.probe", failing)
+        (outcome,) = embed_videos([job(path, shared)], workers=1)
+    assert outcome.refused is not None
+    assert outcome.refused.reason == "unreadable_video"
+    done = embed_take(job(path, shared))
+    assert not done.reused
+    assert done.segment_ids == ("t_0", "t_1500")
 
 
 def test_missing_and_unreadable_files_cost_their_segments_only(shared: FrozenClip, tmp_path: Path) -> None:
