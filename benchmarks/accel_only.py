@@ -32,7 +32,7 @@ def macro_f1(train: np.ndarray, test: np.ndarray, labels: np.ndarray, people: np
     """Of predictions for the rows of `test` by probes trained on the rows of `train` that are other people's."""
     predicted = np.empty_like(labels)
     for fitted, held_out in GroupKFold(min(5, len(set(people)))).split(train, labels, people):
-        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
+        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=3000))
         predicted[held_out] = probe.fit(train[fitted], labels[fitted]).predict(test[held_out])
     return float(f1_score(labels, predicted, average="macro"))
 
