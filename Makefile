@@ -22,7 +22,7 @@ export PYTHONUNBUFFERED := 1
 $(VENV)/.ready: pyproject.toml constraints.txt .ci/setup
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" VENV="$(VENV)" .ci/setup
 
-.PHONY: help setup demo test lint experiments ablations figures verify verify-tiny fuzz bench docs ci deps clean
+.PHONY: help setup demo test lint experiments ablations figures verify verify-tiny fuzz faults bench docs ci deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,10 @@ verify-tiny: $(VENV)/.ready ## the long proofs on the tiny corpus (minutes): wha
 
 fuzz: $(VENV)/.ready ## 50 000 damaged inputs through all readers and loaders (FUZZ_CASES=20000 for less)
 	@python -m tests.fuzz.run --cases $(FUZZ_CASES) --json logs/fuzz.json
+
+faults: $(VENV)/.ready ## 180 faults on single stages, then 20 kills of dvc repro (half an hour), counted in logs/faults.json and logs/faults_dvc.json
+	@python -m tests.faults.run --faults 180 --json logs/faults.json
+	@python -m tests.faults.run --dvc 20 --json logs/faults_dvc.json
 
 bench: $(VENV)/.ready ## every benchmark (half an hour, nothing else running), written to docs/benchmarks.md
 	@python benchmarks/run.py
