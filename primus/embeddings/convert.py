@@ -81,7 +81,10 @@ def check_outputs(model: CLIP, expected: Mapping[str, list[list[float]]], where:
 
 
 def _check_tower(kind: str, encode: Callable[[], torch.Tensor], owner: Any, name: str, expected: list[list[float]], where: str) -> None:
-    target = torch.tensor(expected, dtype=torch.float64)
+    try:
+        target = torch.tensor(expected, dtype=torch.float64)
+    except (TypeError, ValueError):
+        raise UserError(f"{where}: its record of {kind} embeddings is damaged; convert it again with `primus convert-clip`") from None
 
     @torch.inference_mode()
     def difference() -> float:
@@ -151,4 +154,4 @@ def read_record(path: Path) -> dict[str, Any] | None:
     except KeyError:
         return None
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise UserError(f"{path} is not a sound safetensors file ({error}); fetch or convert it again") from None
+        raise UserError(f"{path} is not a sound safetensors file ({str(error)[:200]}); fetch or convert it again") from None

@@ -121,6 +121,8 @@ class PartialFile:
     def _growing(self) -> pq.ParquetWriter:
         """The file so far; an interrupted run's is begun again from the groups it kept."""
         if self._writer is None:
+            if (self._folder / _GROWING).is_dir():
+                _remove(self._folder / _GROWING)
             vectors = [f"{name}.list.element" for name in ("feature", "projection")]
             compression = dict.fromkeys(("source", "start_s", "end_s"), "zstd") | dict.fromkeys(vectors, "none")
             options = {"compression": compression, "use_dictionary": ["source"], "write_statistics": ["source"]}
@@ -157,8 +159,12 @@ class PartialFile:
         self._checksums = []
         for path in self._folder.iterdir():
             if path.name != "lock":
-                path.unlink()
+                _remove(path)
         return Progress()
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _checksum(path: Path) -> int:
