@@ -105,7 +105,7 @@ def main() -> None:
     log = StageLog("embed_video")
     counts: Counter[str] = Counter()
     results: list[TakeEmbeddings] = []
-    trouble = ""
+    trouble: list[str] = []
     outcomes = progress(embed_videos(jobs, workers), "embed_video", total=len(jobs), unit="videos")
     with write_embeddings(Path("data") / profile / "embeddings" / "video.h5", provenance) as writer:
         for outcome in outcomes:
@@ -116,14 +116,16 @@ def main() -> None:
                 counts["reused" if result.reused else "encoded"] += result.frames
             why = str(outcome.refused) if result is None else result.trouble
             if why:
-                trouble = trouble or f"{outcome.item.path}: {why}"
+                trouble.append(f"{outcome.item.path}: {why}")
                 log.event("video_trouble", dataset=outcome.item.dataset, take_uid=outcome.item.take_uid, why=why)
         if jobs and not any(result.frames for result in results):
-            raise UserError(f"none of the {len(jobs)} videos could be read; the first is {trouble}")
+            raise UserError(f"none of the {len(jobs)} videos could be read; the first is {trouble[0]}")
     write_json("metrics/embed_video.json", metrics_of(segments, results, crashed=len(jobs) - len(results)))
     rates = {"frames_per_s": log.rate(counts.total()), "videos_per_s": log.rate(len(jobs))}
     log.event("frames", encoded=counts["encoded"], reused=counts["reused"], videos=len(jobs), crashed=len(jobs) - len(results), **rates)
     print(f"embed_video: {counts['encoded']} frames encoded, {counts['reused']} reused, of {len(jobs)} videos")
+    if trouble:
+        print(f"WARNING: {len(trouble)} of {len(jobs)} videos lack frames or all of them, the first {trouble[0]}; logs/embed_video.jsonl names each")
 
 
 if __name__ == "__main__":

@@ -325,7 +325,7 @@ def worker_memory(bench: Bench, stage: Stage, draw: Draw) -> Verdict:
 
 def little_memory(bench: Bench, stage: Stage, draw: Draw) -> Verdict:
     """The stage's own process is given little more address space than it starts with."""
-    more = int(draw.integers(1, 24)) << 20
+    more = int(2 ** draw.uniform(12, 24.6))
 
     def arm() -> None:
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -355,6 +355,7 @@ KINDS: dict[str, Kind] = {
 }
 MOUNT = ("no space", "read only")
 WORKERS = ("kill worker", "worker memory")
+FRUGAL = ("profile", "simulate", "manifest")  # they need no more than Python holds anyway
 WITH_WORKERS = ("simulate", "segment", "embed_video")
 
 
@@ -366,6 +367,8 @@ def possible(kind: str, stage: Stage, bench: Bench) -> bool:
         return stage.name in WITH_WORKERS
     if kind in ("vanished input", "read error"):
         return bool(_inputs(bench, stage))
+    if kind == "little memory":
+        return stage.name not in FRUGAL
     if kind == "corrupt input":
         return bool(_tables(bench, stage))
     if kind == "corrupt entry":
