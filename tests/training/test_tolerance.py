@@ -17,7 +17,7 @@ import pytest
 PROGRAM = Path(__file__).with_name("short_training.py")
 ROOT = PROGRAM.parent.parent.parent
 TOLERANCE = 5e-4
-"""After 24 steps: of every loss and diagnostic as a share of it, of features as a share of their standard deviation. Seen: 3e-5."""
+"""After 24 steps: of every loss and diagnostic as a share of it, of features as a share of their standard deviation. Seen: 6e-5."""
 
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2"}
 PLAIN = {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
