@@ -150,8 +150,12 @@ def read_record(path: Path) -> dict[str, Any] | None:
         return None
     try:
         with safe_open(path, "pt") as file:
-            return json.loads((file.metadata() or {})[RECORD])
+            record = json.loads((file.metadata() or {})[RECORD])
     except KeyError:
         return None
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
         raise UserError(f"{path} is not a sound safetensors file ({str(error)[:200]}); fetch or convert it again") from None
+    parts = [record.get(name) if isinstance(record, dict) else None for name in ("expected", "model_cfg", "preprocess_cfg")]
+    if not all(isinstance(part, dict) for part in parts) or not {"image", "text"} <= parts[0].keys():
+        raise UserError(f"{path}: the record of its conversion is damaged; convert it again with `primus convert-clip`")
+    return record
