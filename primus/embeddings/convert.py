@@ -156,6 +156,6 @@ def read_record(path: Path) -> dict[str, Any] | None:
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
         raise UserError(f"{path} is not a sound safetensors file ({str(error)[:200]}); fetch or convert it again") from None
     parts = [record.get(name) if isinstance(record, dict) else None for name in ("expected", "model_cfg", "preprocess_cfg")]
-    if not all(isinstance(part, dict) for part in parts) or not {"image", "text"} <= parts[0].keys():
+    if not all(isinstance(part, dict) for part in parts) or not {"image", "text"} <= set(parts[0] or ()):
         raise UserError(f"{path}: the record of its conversion is damaged; convert it again with `primus convert-clip`")
     return record
