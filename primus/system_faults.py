@@ -11,6 +11,7 @@ WORDS = (
     "cannot allocate memory",  # the system, told on by a library: safetensors' memory maps
     "failed to map segment",  # the dynamic loader, while a compiled module is imported
     "could not create a primitive",  # oneDNN, which has no other words for it
+    "can't start new thread",  # Python: no room for its stack
     "bad_alloc",  # C++
     "out of memory",  # CUDA
 )

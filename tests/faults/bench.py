@@ -1,11 +1,13 @@
 """A workspace on the tiny profile in which single stages run in forked children of this process, which has done the heavy imports."""
 
+import contextlib
 import ctypes
 import hashlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -176,6 +178,7 @@ class Bench:
         code = 70
         try:
             os.setsid()
+            _end_with_parent()
             log = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
             os.dup2(log, 1)
             os.dup2(log, 2)
@@ -189,7 +192,6 @@ class Bench:
 
     def _live(self, stage: Stage, arm: Callable[[], None] | None) -> int:
         import multiprocessing
-        import signal
 
         os.chdir(self.folder)
         os.environ["DVC_ROOT"], os.environ["PRIMUS_CACHE"] = str(self.folder), ".cache"
@@ -242,6 +244,13 @@ def _first_command() -> None:
         pass
 
     app([], standalone_mode=False)
+
+
+def _end_with_parent() -> None:
+    """A harness that is killed leaves no stage behind."""
+    death_signal = 1  # PR_SET_PDEATHSIG
+    with contextlib.suppress(AttributeError):  # not Linux
+        ctypes.CDLL(None).prctl(death_signal, int(signal.SIGKILL))
 
 
 def _own_mounts() -> bool:

@@ -325,7 +325,7 @@ def worker_memory(bench: Bench, stage: Stage, draw: Draw) -> Verdict:
 
 def little_memory(bench: Bench, stage: Stage, draw: Draw) -> Verdict:
     """The stage's own process is given little more address space than it starts with."""
-    more = int(2 ** draw.uniform(12, 24.6))
+    more = int(2 ** draw.uniform(20, 25))  # with less, CPython may wait for ever for a new thread: python/cpython#140746
 
     def arm() -> None:
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
