@@ -12,16 +12,14 @@ import pytest
 
 from primus.engine import Needs, Outcome, map_takes
 from primus.errors import Rejected, UserError
+from tests.segments.engine_functions import act
 
-sys.path.insert(0, str(Path(__file__).parent / "segments"))
-from engine_functions import act
-
-FUNCTIONS = str(Path(__file__).parent / "segments")
+ROOT = str(Path(__file__).resolve().parent.parent)
 
 
 @pytest.fixture(autouse=True)
 def _importable_in_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([FUNCTIONS, os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([ROOT, os.environ.get("PYTHONPATH", "")]))
 
 
 def told(outcomes: list[Outcome[str, object]]) -> list[tuple[object, str | None]]:
@@ -177,7 +175,7 @@ def test_no_worker_outlives_its_parent(tmp_path: Path, end: signal.Signals) -> N
     code = (
         "import signal, sys\n"
         "from primus.engine import map_takes\n"
-        "from engine_functions import act\n"
+        "from tests.segments.engine_functions import act\n"
         "if __name__ == '__main__':\n"
         "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a test run in the background inherits that it is ignored
         "    list(map_takes(act, ['pid:' + name for name in sys.argv[1:]], 2))\n"

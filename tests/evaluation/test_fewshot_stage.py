@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from fewshot_project import PARAMS, build, corpus
 
 from primus.artifacts import read_table
+from tests.evaluation.fewshot_project import PARAMS, build, corpus
 
 ROOT = Path(__file__).resolve().parents[2]
 

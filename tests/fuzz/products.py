@@ -157,7 +157,7 @@ def _counts() -> pd.DataFrame:
     keys = [(seed, episode, person) for seed in range(2) for episode in range(3) for person in ("p1", "p2", "p3")]
     rows = [
         {"dataset": "demo", "method": "primus", "representation": "feature", "head": "logistic", "fold": 0, "seed": seed, "episode": episode,
-         "shots": "20", "participant": person, "label": label, "predicted": predicted, "count": int(draw.integers(1, 9))}
+         "shots": 20, "participant": person, "label": label, "predicted": predicted, "count": int(draw.integers(1, 9))}
         for seed, episode, person in keys for label in CLASSES for predicted in CLASSES
     ]  # fmt: skip
     return pd.DataFrame(rows)

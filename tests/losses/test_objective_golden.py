@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from golden_values import distinct_rows, golden_encoder, load_golden
 
 from primus.losses.info_nce import info_nce
 from primus.losses.objective import PrimusObjective
+from tests.golden_values import distinct_rows, golden_encoder, load_golden
 
 
 def close(found: torch.Tensor, expected: torch.Tensor, relative: float = 1e-4) -> None:

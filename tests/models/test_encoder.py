@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from golden_values import golden_encoder, load_golden
 
 from primus.models.encoder import MIN_SAMPLES, ImuEncoder
+from tests.golden_values import golden_encoder, load_golden
 
 
 def parameters(encoder: torch.nn.Module) -> int:

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from golden_values import distinct_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
@@ -10,6 +9,7 @@ from torch.nn.functional import normalize
 from primus.models import feature_queue
 from primus.models.feature_queue import FeatureQueue
 from primus.models.rows import UNKNOWN, Rows, kinds
+from tests.golden_values import distinct_rows
 
 DIMS = {"imu": 3, "video": 4, "text": 2}
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from memory_dataset import settings_with
 
 from primus.errors import Rejected
 from primus.io.datasets import open_dataset
@@ -14,6 +13,7 @@ from primus.segments.plan import plan_takes
 from primus.segments.segmenter import TakeSegments, segment_take
 from tests.io.gpmf_file import device, with_telemetry
 from tests.io.test_gopro_models import force, payloads, rotation
+from tests.segments.memory_dataset import settings_with
 
 pytest.importorskip("telemetry_parser", reason="the extra actioncam is not installed")
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from signals import Tones, clock, recording, sample
 
 from primus.errors import Rejected
 from primus.io.recording import ImuRecording
 from primus.segments import cut
 from primus.segments.imu import gap_limit_s
+from tests.segments.signals import Tones, clock, recording, sample
 
 
 def steady(duration_s: float = 10.0, rate_hz: float = 200.0) -> ImuRecording:

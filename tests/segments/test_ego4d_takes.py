@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from memory_dataset import settings_with
 
 from primus.errors import Rejected
 from primus.io.datasets import open_dataset
@@ -15,6 +14,7 @@ from primus.io.ego4d import SCENARIOS
 from primus.io.files import FileSet
 from primus.segments.plan import plan_takes
 from primus.segments.segmenter import TakeSegments, segment_take
+from tests.segments.memory_dataset import settings_with
 
 COLUMNS = ("component_idx", "component_timestamp_ms", "canonical_timestamp_ms", "gyro_x", "gyro_y", "gyro_z", "accl_x", "accl_y", "accl_z")
 STAMP, GYRO, ACCL = 2, slice(3, 6), slice(6, 9)

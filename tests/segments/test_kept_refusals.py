@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from memory_dataset import MemoryDataset, settings_with
 
 from primus.errors import Rejected
 from primus.io.files import FileSet
 from primus.io.takes import Take, TakeImu
 from primus.segments.segmenter import CachedSegmenter, TakeJob
+from tests.segments.memory_dataset import MemoryDataset, settings_with
 
 JOB = TakeJob(Take("d", "t", imu_path="t.csv"), "pretrain", "tile")
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from memory_dataset import settings_with
 
 from primus.io.takes import Take
 from primus.segments.grid import Interval
@@ -11,6 +10,7 @@ from primus.segments.leakage import leakage_text
 from primus.segments.segmenter import TakeJob, TakeSegments
 from primus.segments.splits import SplitRow, SplitTake, leakage_report, make_splits
 from primus.segments.writer import SegmentWriter
+from tests.segments.memory_dataset import settings_with
 
 
 def take(dataset: str, uid: str, participant: str | None, purpose: str, digests: tuple[int, ...] = (), site: str | None = None) -> SplitTake:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from memory_dataset import settings_with
 
 from primus.io.datasets import open_dataset
 from primus.io.files import FileSet
 from primus.segments.plan import plan_takes
 from primus.segments.segmenter import TakeSegments, segment_take
 from tests.io import realworld_tree as tree
+from tests.segments.memory_dataset import settings_with
 
 CONFIG = {"reader": "realworld", "purpose": ["probe"], "root": "unused"}
 

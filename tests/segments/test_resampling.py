@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from signals import GRAVITY, Tones, clock, recording, sample
 
 from primus.segments.imu import cut
+from tests.segments.signals import GRAVITY, Tones, clock, recording, sample
 
 RATES = [199.0, 200.0, 201.0, 800.0, 1000.0, 1001.0]
 KINDS = ["walk", "white", "even"]

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from memory_dataset import NO_FILES, MemoryDataset, settings_with
-from signals import Tones, clock, sample
 
 from primus.errors import Rejected, UserError
 from primus.io.files import FileSet
@@ -14,6 +12,8 @@ from primus.io.recording import ImuRecording
 from primus.io.takes import Activity, Narration, Take, TakeImu
 from primus.segments.plan import plan_takes, require_unique_takes
 from primus.segments.segmenter import TakeJob, TakeSegments, segment_take
+from tests.segments.memory_dataset import NO_FILES, MemoryDataset, settings_with
+from tests.segments.signals import Tones, clock, sample
 
 QUIET = Tones(np.array([[0.3], [0.4], [0.5], [0.6], [0.7], [0.8]]), np.zeros((6, 1)), np.array([0.0, 1.0, 9.81, 0.0, 0.1, 0.2]))
 ORIGIN = 284_324_123_456

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from memory_dataset import settings_with
 
 from primus.errors import Rejected, UserError
 from primus.io.datasets import open_dataset
@@ -12,6 +11,7 @@ from primus.io.files import FileSet
 from primus.io.takes import Dataset
 from primus.segments.plan import plan_takes
 from primus.segments.segmenter import TakeSegments, segment_take
+from tests.segments.memory_dataset import settings_with
 
 PEOPLE = [number for number in range(1, 22) if number != 11]
 ACTIVITIES = ("WALKING", "WALKING_UPSTAIRS", "WALKING_DOWNSTAIRS", "RUNNING", "SITTING", "STANDING", "LYING", "DRINKING")

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from memory_dataset import settings_with
 
 from primus.engine import map_takes
 from primus.io.files import FileSet
@@ -27,6 +26,7 @@ from primus.segments.summary import TakeCounts, summarise
 from primus.segments.writer import SegmentWriter
 from tests.io import vrs_files
 from tests.io.video_files import write_clip
+from tests.segments.memory_dataset import settings_with
 
 TAKE_S = 40.0
 ROWS = round(TAKE_S * 30)

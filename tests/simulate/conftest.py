@@ -1,9 +1,9 @@
 """The tiny corpus, written once for all tests of the simulator."""
 
 import pytest
-from tiny_corpus import Corpus
 
 from primus.simulate.corpus import TINY, write_corpus
+from tests.simulate.tiny_corpus import Corpus
 
 
 @pytest.fixture(scope="session")

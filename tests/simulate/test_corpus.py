@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_corpus import Corpus
 
 from primus.errors import Rejected
 from primus.io.datasets import open_dataset
@@ -21,6 +20,7 @@ from primus.simulate.egoexo4d import jobs
 from primus.simulate.egoexo4d_plan import plan_takes
 from primus.simulate.egoexo4d_take import TakeJob
 from primus.simulate.people import draw_person
+from tests.simulate.tiny_corpus import Corpus
 
 
 def digests(root: Path) -> dict[str, str]:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
-from tiny_corpus import Corpus
 
 from primus.io.vrs import read_imu_vrs
 from primus.seeds import generator
@@ -21,6 +20,7 @@ from primus.simulate.people import draw_person, mounting_rotation
 from primus.simulate.render import CAMERA_TILT, FIELD_OF_VIEW, NEAREST_M, Camera
 from primus.simulate.scene import TEXELS, Scene, draw_scene
 from primus.simulate.trajectory import rotation_matrices
+from tests.simulate.tiny_corpus import Corpus
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from synthetic_segments import write_corpus
 
 from primus.artifacts import read_table
 from primus.augment import Transform
@@ -22,6 +21,7 @@ from primus.training.method import (
 )
 from primus.training.resident import load_segments, split_rows
 from primus.training.settings import OptimiserSettings, TrainingSettings
+from tests.synthetic_segments import write_corpus
 
 
 def main(folder: Path, threads: int) -> None:

@@ -7,7 +7,6 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from synthetic_segments import write_corpus
 
 from primus.artifacts import read_table
 from primus.models.encoder import InputContract
@@ -16,6 +15,7 @@ from primus.training.loop import train
 from primus.training.method import EncoderSettings, MethodSettings, NegativeSettings, TemperatureSettings, make_encoder, make_objective
 from primus.training.resident import load_segments, split_rows
 from primus.training.settings import OptimiserSettings, TrainingSettings
+from tests.synthetic_segments import write_corpus
 
 SETTINGS = TrainingSettings(batch_size=15, epochs=3, optimiser=OptimiserSettings(name="adam", weight_decay=0.0, clip_norm=0.0))
 

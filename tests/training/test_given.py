@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from synthetic_segments import write_corpus
 
 from primus.artifacts import read_table
 from primus.evaluation.window_statistics import statistic_names, window_statistics
 from primus.keyed_arrays import KeyedArrays
 from primus.models.encoder import ImuEncoder, InputContract
 from primus.training.given import write_released
+from tests.synthetic_segments import write_corpus
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS: dict[str, Any] = {

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from synthetic_segments import write_corpus
 
 from primus.augment import Transform
 from primus.errors import UserError
@@ -24,6 +23,7 @@ from primus.training.method import (
 from primus.training.resident import ResidentSegments, load_segments, split_rows
 from primus.training.settings import OptimiserSettings, TrainingSettings
 from primus.work_cache import WorkCache
+from tests.synthetic_segments import write_corpus
 
 PRIMUS = MethodSettings(lambda_ss=1, lambda_mm=1, lambda_nn=1)
 METHODS = {

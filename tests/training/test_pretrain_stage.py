@@ -17,7 +17,8 @@ import pandas as pd
 import pytest
 import yaml
 from safetensors.numpy import load_file
-from synthetic_segments import write_corpus
+
+from tests.synthetic_segments import write_corpus
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS: dict[str, Any] = {

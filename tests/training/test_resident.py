@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic_segments import write_corpus, write_store
 
 from primus.artifacts import read_table, write_table
 from primus.errors import UserError
@@ -17,6 +16,7 @@ from primus.models.rows import UNKNOWN, overlapping, same_text
 from primus.schema import SEGMENTS
 from primus.training.file_rows import FileRows
 from primus.training.resident import EpochOrder, ResidentSegments, identities, load_segments, split_rows, thin_alignment
+from tests.synthetic_segments import write_corpus, write_store
 
 
 def paths(root: Path) -> dict[str, Path]:

@@ -24,7 +24,7 @@ PLAIN = {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default", "MKL_C
 
 
 def trained(folder: Path, threads: int, **environment: str) -> dict[str, Any]:
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    path = str(ROOT)
     env = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)} | environment
     done = subprocess.run([sys.executable, str(PROGRAM), str(folder), str(threads)], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

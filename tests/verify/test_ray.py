@@ -16,10 +16,8 @@ import pytest
 
 from primus.engine import Needs, Outcome, map_takes
 from primus.errors import UserError
+from tests.segments.engine_functions import act
 from tests.verify.workshop import ROOT, Workshop
-
-sys.path.insert(0, str(ROOT / "tests" / "segments"))
-from engine_functions import act
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(1800)]
