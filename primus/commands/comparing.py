@@ -100,13 +100,14 @@ def _of_revision(name: str, revision: str) -> bytes:
         UserError: there is no such revision, or its file is not in the cache.
     """
     import dvc.api  # type: ignore[import-untyped]
-    from dvc.exceptions import DvcException  # type: ignore[import-untyped]
-    from dvc.scm import SCMError  # type: ignore[import-untyped]
 
     try:
         content = dvc.api.read(name, rev=revision, mode="rb")
-    except (DvcException, SCMError, OSError, KeyError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise UserError(f"{revision} is neither a folder nor a revision with {name} in DVC's cache ({said}); see `dvc exp show`") from None
+    except Exception as error:  # DVC and the packages below it raise kinds that share no class
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"{revision} is neither a folder nor a revision with {name} in DVC's cache ({said}); "
+            "`dvc exp show` lists the experiments, and `dvc repro fewshot` (or `dvc pull`) fills the cache of a fresh clone"
+        ) from None
     assert isinstance(content, bytes)
     return content

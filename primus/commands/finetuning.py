@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from primus.commands import probing
-from primus.commands.options import AsJson
+from primus.commands.options import AsJson, folder_to_write
 from primus.errors import UserError
 
 LR_HELP = "Learning rates, of which one is chosen within the training windows; repeat the option."
@@ -40,11 +40,13 @@ def finetune(
     `primus probe predict --probe OUT` uses the result, as does `ImuEncoder.from_pretrained(OUT)`.
     """
     from primus.adapt.finetuning import finetune as train
+    from primus.adapt.head import DESCRIPTION
     from primus.adapt.labelled import read_labelled
     from primus.adapt.labelled_features import is_feature_file
     from primus.evaluation.finetune import FinetuneSettings
     from primus.inference.contract import open_encoder
 
+    folder_to_write(out, DESCRIPTION)
     if is_feature_file(labelled):
         raise UserError(f"{labelled} is a file of features; fine-tuning needs the recordings themselves")
     try:

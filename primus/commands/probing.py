@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from primus.commands.options import AsJson
+from primus.commands.options import AsJson, folder_to_write
 
 if TYPE_CHECKING:
     from primus.adapt.labelled import LabelSource
@@ -70,11 +70,13 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a probe on frozen features, tested on people (or files) that it was not trained on."""
+    from primus.adapt.head import DESCRIPTION
     from primus.adapt.probe_training import ProbeSettings, open_labelled, train_probe
     from primus.adapt.report import write_report
     from primus.artifacts import atomic_folder
     from primus.inference.contract import open_encoder
 
+    folder_to_write(out, DESCRIPTION)
     settings = ProbeSettings(c, folds, seed, baseline, not unscored)
     where, policy = label_source(labels, participants, match, share, time_unit, accel_unit, gyro_unit), window_policy(hop, missing_gyro, short)
     one_thread()

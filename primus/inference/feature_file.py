@@ -89,6 +89,8 @@ def encode_paths(
         UserError: a path or the model does not exist, or no source gave a window.
     """
     began = time.monotonic()
+    if Path(out).is_dir():
+        raise UserError(f"{out} is a folder; give the Parquet file to write")
     settings, out, encoder = settings or EncodeSettings(), Path(out), open_encoder(model)
     rejects_path = out.with_suffix(".rejects.csv")
     sources, damaged = find_sources(paths, (out, rejects_path))

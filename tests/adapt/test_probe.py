@@ -191,3 +191,20 @@ def test_the_commands(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "labels.parquet"
     done = run.invoke(app, ["probe", "predict", str(source), "--probe", str(tmp_path / "P"), "--out", str(out), "--json"], catch_exceptions=False)
     assert json.loads(done.stdout[done.stdout.index("{") :])["windows"] == len(pd.read_parquet(out)) == 6
+
+
+def test_a_folder_of_other_things_is_not_replaced(model: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    monkeypatch.chdir(tmp_path / "mine")
+    for command in (("probe", "train"), ("finetune",)):
+        for out, said in ((".", "the working folder"), ("..", "the working folder"), ("../mine", "the working folder"), ("thesis.txt", "is a file")):
+            done = CliRunner().invoke(app, [*command, str(labelled), "--model", str(model), "--out", out])
+            assert isinstance(done.exception, UserError), out
+            assert said in str(done.exception)
+        monkeypatch.chdir(tmp_path)
+        done = CliRunner().invoke(app, [*command, str(labelled), "--model", str(model), "--out", "mine"])
+        assert isinstance(done.exception, UserError)
+        assert "folder of other things" in str(done.exception)
+        monkeypatch.chdir(tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"

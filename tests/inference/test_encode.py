@@ -197,10 +197,12 @@ def test_the_command_says_what_it_did(folder: Path, model: Path, tmp_path: Path)
         (("{folder}", "--accel-unit", "feet"), "unit 'feet' is unknown"),
         (("{folder}", "--missing-gyro", "guess"), "missing_gyro is 'guess'"),
         (("{folder}", "--device", "tpu"), "--device is tpu"),
+        (("{folder}", "--out", "."), r"\. is a folder; give the Parquet file to write"),
     ],
 )
 def test_mistakes_are_one_line(folder: Path, model: Path, tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
-    done = run(*(argument.format(folder=folder) for argument in arguments), "--model", str(model), "--out", str(tmp_path / "x.parquet"))
+    out = () if "--out" in arguments else ("--out", str(tmp_path / "x.parquet"))
+    done = run(*(argument.format(folder=folder) for argument in arguments), "--model", str(model), *out)
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("error: ")
     assert pytest.importorskip("re").search(said, done.stderr)
