@@ -98,6 +98,7 @@ def labelled_recordings(path: Path, where: LabelSource, left_out: Counter[str]) 
             f"{path}: no labels; expected tables with a column label, one folder per class, or --labels with a regular expression such as "
             r"'(?P<label>[a-z]+)_\d+\.csv'"
         )
+    left_out["no_label"] += len(files.names(SUFFIXES)) - len(names)
     said = "labels are the first folder below it" if chosen.labels == "folder" else "labels are from the files' names"
     return said, _from_names(files, names, where, left_out)
 

@@ -17,6 +17,11 @@ from primus.models.encoder import InputContract
 
 __all__ = ["GroupKind", "LabelSource", "LabelledRows", "read_labelled"]
 GroupKind = Literal["participant", "file"]
+_EXPRESSION = "give an expression that is found in these paths"
+_PEOPLE = {
+    "folder": "put each person's recordings in a folder of their own, right below it",
+    "column": "tables need a column participant, subject or person, beside their column of labels",
+}
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def read_labelled(path: Path, contract: InputContract, where: LabelSource, polic
     more than `where.share` of it. A file with one label is tiled as a whole.
 
     Raises:
-        UserError: nothing is there, nothing is labelled, or nothing gave a window.
+        UserError: nothing is there, nothing is labelled, nothing gave a window, or `where.participants` was stated and finds nobody.
     """
     left_out: Counter[str] = Counter()
     parts: list[tuple[LabelledRecording, NDArray[np.float32], NDArray[np.float64], list[str]]] = []
@@ -85,6 +90,11 @@ def read_labelled(path: Path, contract: InputContract, where: LabelSource, polic
     if not parts:
         raise UserError(f"{path}: no labelled window{_why(left_out)}")
     known = [one.person is not None for one, *_ in parts]
+    if where.participants is not None and not any(known):
+        raise UserError(
+            f"--participants {where.participants} finds nobody in {len(parts)} recordings (the first is {parts[0][0].source}, below {path}); "
+            f"{_PEOPLE.get(where.participants, _EXPRESSION)}, or leave the option out to tell files apart"
+        )
     kind: GroupKind = "participant" if all(known) else "file"
     said = [how]
     if lost := sorted(named - {label for *_, labels in parts for label in labels}):

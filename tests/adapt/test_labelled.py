@@ -84,6 +84,21 @@ def test_what_is_not_labelled_is_refused(tmp_path: Path, where: LabelSource, sai
         read_labelled(tmp_path, CONTRACT, where, REFLECT)
 
 
+@pytest.mark.parametrize("participants", ["folder", "column", "(?P<participant>nobody)"])
+def test_stated_participants_that_find_nobody_are_refused(tmp_path: Path, participants: str) -> None:
+    labelled_tables(tmp_path / "in", people=2, seconds=6.0, named=False)
+    with pytest.raises(UserError, match=r"finds nobody in 2 recordings \(the first is day_0.csv") as caught:
+        read_labelled(tmp_path / "in", CONTRACT, LabelSource(participants=participants), REFLECT)
+    assert participants in str(caught.value)
+    assert read_labelled(tmp_path / "in", CONTRACT, LabelSource(), REFLECT).group_kind == "file"
+
+
+def test_files_that_no_label_matches_are_counted(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "in", people=1)
+    (root / "loose.csv").write_bytes((root / "rest" / "p0_1.csv").read_bytes())
+    assert read_labelled(root, CONTRACT, LabelSource(), REFLECT).left_out == {"no_label": 1}
+
+
 def test_settings_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     for wrong in ({"labels": "(x"}, {"labels": "x"}, {"participants": "(?P<label>x)"}, {"share": 1.0}, {"match": "["}):
         with pytest.raises(UserError):
