@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from primus.commands import probing
-from primus.commands.options import AsJson
+from primus.commands.options import AsJson, file_to_write
 from primus.errors import UserError
 
 if TYPE_CHECKING:
     from primus.models.encoder import ImuEncoder
 
+ENDINGS = {"onnx": ".onnx", "executorch": ".pte"}
 TARGETS = {
     "onnx": "ONNX, a batch of any size, run by ONNX Runtime",
     "executorch": "an ExecuTorch program for phones, one window at a time (needs the extra `mobile`)",
@@ -43,6 +44,7 @@ def export(
 
     if target not in TARGETS:
         raise UserError(f"--target is {target}; expected {', '.join(TARGETS)}")
+    file_to_write(out, ENDINGS[target])
     if int8 and target != "onnx":
         raise UserError(f"--int8 is for --target onnx, not {target}; leave it out")
     if int8 and labelled is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from primus.commands.options import AsJson
+from primus.commands.options import AsJson, file_to_write
 
 if TYPE_CHECKING:
     from primus.inference.feature_file import EncodeReport
@@ -54,6 +54,7 @@ def encode(
     from primus.io.table_file import checked_units
     from primus.stage import progress
 
+    file_to_write(out, ".parquet")
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise UserError(f"--device is {device}; expected cpu, or cuda where PyTorch sees a GPU")
     units = {key: unit for key, unit in (("time", time_unit), ("accel", accel_unit), ("gyro", gyro_unit)) if unit is not None}

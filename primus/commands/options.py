@@ -30,3 +30,20 @@ def folder_to_write(out: Path, made_by: str) -> Path:
     if out.is_dir() and not (out / made_by).is_file() and any(out.iterdir()):
         raise UserError(f"--out {out} is a folder of other things (it has no {made_by}), and would be replaced as a whole; give a new folder")
     return out
+
+
+def file_to_write(out: Path, ending: str) -> Path:
+    """The file itself, if its name says what will be in it; so no model, recording or folder can be taken for an earlier result.
+
+    Args:
+        out: as the person gave it.
+        ending: of its name, e.g. ".parquet".
+
+    Raises:
+        UserError: it is a folder, or its name ends otherwise.
+    """
+    if out.is_dir():
+        raise UserError(f"--out {out} is a folder; give the {ending} file to write, e.g. {out / f'result{ending}'}")
+    if not out.name.lower().endswith(ending):
+        raise UserError(f"--out {out} does not end in {ending}, which is what is written; give e.g. {out.with_suffix(ending)}")
+    return out

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from primus.commands.options import AsJson, folder_to_write
+from primus.commands.options import AsJson, file_to_write, folder_to_write
 
 if TYPE_CHECKING:
     from primus.adapt.labelled import LabelSource
@@ -110,6 +110,7 @@ def predict(
     from primus.inference.feature_file import EncodeSettings
     from primus.io.table_file import checked_units
 
+    file_to_write(out, ".parquet")
     head = load_head(probe)
     name = model or (str(probe) if (probe / "config.json").is_file() else str((head.about.get("model") or {}).get("name")))
     units = checked_units(stated_units(time_unit, accel_unit, gyro_unit), "options")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from primus.commands import probing
-from primus.commands.options import AsJson
+from primus.commands.options import AsJson, file_to_write
 from primus.errors import UserError
 
 ClipModel = Annotated[
@@ -40,6 +40,7 @@ def zeroshot(
     from primus.inference.feature_file import EncodeSettings
     from primus.io.table_file import checked_units
 
+    file_to_write(out, ".parquet")
     texts = read_prompts(prompts)
     units = checked_units(probing.stated_units(time_unit, accel_unit, gyro_unit), "options")
     settings = EncodeSettings(probing.window_policy(hop, missing_gyro, short), None, units)

@@ -197,7 +197,7 @@ def test_the_command_says_what_it_did(folder: Path, model: Path, tmp_path: Path)
         (("{folder}", "--accel-unit", "feet"), "unit 'feet' is unknown"),
         (("{folder}", "--missing-gyro", "guess"), "missing_gyro is 'guess'"),
         (("{folder}", "--device", "tpu"), "--device is tpu"),
-        (("{folder}", "--out", "."), r"\. is a folder; give the Parquet file to write"),
+        (("{folder}", "--out", "."), r"\. is a folder; give the .parquet file to write"),
     ],
 )
 def test_mistakes_are_one_line(folder: Path, model: Path, tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
