@@ -14,7 +14,7 @@ from primus.inference.contract import Model, contract_of
 from primus.inference.policy import MissingGyro, Policy, Short
 from primus.inference.recording_windows import PreparedRecording, Windows, policy_words
 from primus.io.csv_columns import as_numbers
-from primus.io.imu_rows import recording_from_rows
+from primus.io.imu_rows import recording_from_rows, require_values
 from primus.io.recording import NS_PER_UNIT, ImuRecording
 from primus.io.table_file import guess_note
 from primus.io.table_guess import guess_accel_unit, guess_columns, guess_gyro_unit, guess_time_unit, unit_in_name
@@ -125,6 +125,7 @@ def to_recording(
         raise Rejected("no_imu", f"{source}: no sample")
     if not np.isfinite(values).any():
         raise Rejected("no_imu", f"{source}: none of its {len(values)} samples has a value")
+    require_values(np.isfinite(values), axes[: values.shape[1]], source)
     named_time = unit_in_name(names["time"], time=True) if "time" in names else None
     stamps, unit, guessed = _stamps(timestamps, rate_hz, time_unit or named_time, len(values), source)
     if guessed:

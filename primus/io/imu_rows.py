@@ -30,14 +30,10 @@ def recording_from_rows(
     Raises:
         Rejected: `no_imu`, `missing_axis`, `non_monotonic`; `unreadable_imu` for stamps no clock gives or rotation no sensor measures.
     """
-    if not len(values):
-        raise Rejected("no_imu", f"{source}: no row below its header")
     finite = measurable(values[:, :3], MAX_ACCEL, source)
     if values.shape[1] == 6:
         finite = np.concatenate((finite, measurable(values[:, 3:], MAX_GYRO, source)), axis=1)
-    empty = [axis for k, axis in enumerate(axes) if not finite[:, k].any()]
-    if empty:
-        raise Rejected("missing_axis", f"{source}: {', '.join(empty)} has no value in {len(values)} rows")
+    require_values(finite, axes, source)
     other = ~finite.any(axis=1)
     keep = finite.all(axis=1) & np.isfinite(stamps)
     counts = {"rows_without_imu": int(other.sum()), "missing_values": int((~keep & ~other).sum()), **(notes or {})}
@@ -45,3 +41,21 @@ def recording_from_rows(
     if gyro is not None:
         require_plausible_rotation(gyro, source)
     return build_recording(stamps_to_ns(stamps[keep], time_unit, source), values[keep, :3], gyro, source, counts), keep
+
+
+def require_values(present: NDArray[np.bool_], axes: Sequence[str], source: str) -> None:
+    """Refuse a table without rows, or an axis without a single value.
+
+    Args:
+        present: (N, 3) or (N, 6), which values there are.
+        axes: names of its columns, for messages.
+        source: for messages.
+
+    Raises:
+        Rejected: `no_imu` or `missing_axis`.
+    """
+    if not len(present):
+        raise Rejected("no_imu", f"{source}: no row below its header")
+    empty = [axis for k, axis in enumerate(axes) if not present[:, k].any()]
+    if empty:
+        raise Rejected("missing_axis", f"{source}: {', '.join(empty)} has no value in {len(present)} rows")

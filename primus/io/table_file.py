@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from primus.errors import Rejected, UserError
 from primus.io.csv_columns import as_numbers, as_texts, read_csv_table
-from primus.io.imu_rows import recording_from_rows
+from primus.io.imu_rows import recording_from_rows, require_values
 from primus.io.recording import NS_PER_UNIT, ImuRecording
 from primus.io.table_guess import Columns, guess_accel_unit, guess_columns, guess_gyro_unit, guess_time_unit, listed, unit_in_name
 from primus.io.units import ACCEL_UNITS, GYRO_UNITS, canonical_unit, factor
@@ -51,7 +51,7 @@ def load_table(path: Path, source: str, known: dict[str, Any]) -> Table:
 
     Raises:
         UserError: the table has no such columns, or they cannot be told.
-        Rejected: `unreadable_imu` when the file is no CSV or Parquet.
+        Rejected: `unreadable_imu` when the file is no CSV or Parquet; `no_imu` without rows; `missing_axis`.
     """
     if path.suffix.lower() == ".parquet":
         try:
@@ -69,6 +69,7 @@ def load_table(path: Path, source: str, known: dict[str, Any]) -> Table:
     axes = [*columns.accel, *(columns.gyro or ())]
     stamps, unit = _stamps(frame[columns.time])
     values = np.stack([as_numbers(frame[axis]).astype(np.float64) for axis in axes], axis=1)
+    require_values(np.isfinite(values), axes, source)  # before anybody guesses a unit from nothing
     return Table(columns, stamps, unit, values, *(as_texts(frame[name]) if name else None for name in (columns.label, columns.participant)))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from primus.errors import UserError
+from primus.errors import Rejected, UserError
 from primus.io.recording import NS_PER_UNIT
 
 _TIME_WORDS = ("timestamp", "time", "epoch", "datetime", "ts", "t")  # in order of preference
@@ -83,9 +83,11 @@ def guess_time_unit(stamps: NDArray[Any], source: str) -> str:
 
     Raises:
         UserError: none or more than one fits.
+        Rejected: `non_monotonic` where that is so because time runs backwards.
     """
     values = stamps[np.isfinite(stamps)].astype(np.float64)
     steps = np.diff(values)
+    backwards = int((steps < 0).sum())
     steps = steps[steps > 0]
     if len(steps):
         step = float(np.median(steps))
@@ -95,7 +97,9 @@ def guess_time_unit(stamps: NDArray[Any], source: str) -> str:
             fitting = [unit for unit, ns in NS_PER_UNIT.items() if _EPOCH_S[0] <= middle * ns * 1e-9 <= _EPOCH_S[1]]
         if len(fitting) == 1:
             return fitting[0]
-    found = f"the median step is {float(np.median(steps)):.6g}" if len(steps) else "no stamp follows another"
+    if backwards:
+        raise Rejected("non_monotonic", f"{source}: time runs backwards at {backwards} of {len(values)} rows")
+    found = f"the median step is {float(np.median(steps)):.6g}" if len(steps) else "no stamp follows another" if len(values) else "it has no value"
     raise UserError(f"{source}: the unit of time cannot be told ({found}); state units.time: s, ms, us or ns")
 
 
@@ -104,8 +108,11 @@ def guess_accel_unit(accel: NDArray[np.float64], source: str) -> str:
 
     Raises:
         UserError: it is in none, as for acceleration without gravity.
+        Rejected: `missing_axis` where no sample has all three axes.
     """
     middle = _magnitude(accel, 0.5)
+    if np.isnan(middle):
+        raise Rejected("missing_axis", f"{source}: no row has a value of every axis of the accelerometer")
     for unit, (low, high) in {"g": (0.4, 2.5), "m/s^2": (4.0, 25.0), "mg": (400.0, 2500.0)}.items():
         if low <= middle <= high:
             return unit

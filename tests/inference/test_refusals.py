@@ -14,6 +14,7 @@ from primus.models.encoder import ImuEncoder
 from tests.inference.motion import write_table
 
 ACCEL = [f"accel_{axis}_m_s2" for axis in "xyz"]
+BARE = [f"accel_{axis}" for axis in "xyz"]
 GYRO = [f"gyro_{axis}_rad_s" for axis in "xyz"]
 
 
@@ -30,6 +31,19 @@ def _slow_stamps(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(timestamp_us=table["timestamp_us"] * 10)
 
 
+def _without_units(table: pd.DataFrame) -> pd.DataFrame:
+    """With bare names, so that every unit has to be guessed."""
+    return table.rename(columns=lambda name: name.replace("_m_s2", "").replace("_rad_s", "").replace("_us", ""))
+
+
+def _torn(table: pd.DataFrame) -> pd.DataFrame:
+    """One sensor's axes never in the same row."""
+    table = _without_units(table)
+    for place, name in enumerate(BARE):
+        table.loc[table.index % 3 != place, name] = float("nan")
+    return table
+
+
 FAULTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str, str]] = {
     "g_said_to_be_si": (lambda t: t.assign(**{name: t[name] / STANDARD_GRAVITY for name in ACCEL}), "implausible_gravity", "values in g"),
     "degrees_said_to_be_rad": (lambda t: t.assign(**{name: t[name] * 180 / 3.14159 for name in GYRO}), "unreadable_imu", "deg/s"),
@@ -38,6 +52,11 @@ FAULTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str, str]] = {
     "three_axes": (lambda t: t.drop(columns=GYRO), "missing_axis", "missing_gyro='zeros'"),
     "nan_run": (_holes, "gap", "no sample for more than"),
     "no_rows": (lambda t: t.iloc[:0], "no_imu", "no row below its header"),
+    "no_rows_nor_units": (lambda t: _without_units(t).iloc[:0], "no_imu", "no row below its header"),
+    "backwards": (lambda t: _without_units(t).iloc[::-1], "non_monotonic", "time runs backwards at"),
+    "empty_axis": (lambda t: _without_units(t).assign(accel_y=float("nan")), "missing_axis", "accel_y has no value in"),
+    "empty_axes": (lambda t: _without_units(t).assign(**dict.fromkeys(BARE, float("nan"))), "missing_axis", "accel_x, accel_y, accel_z has no value"),
+    "torn_rows": (_torn, "missing_axis", "no row has a value of every axis"),
 }
 
 
