@@ -110,10 +110,14 @@ def features_of(
         yield FoundFeatures(paths[0], None, tuple(require_model(paths[0], encoder, name)))
         return
     features = out.with_name(f"{out.name}.features.parquet")
-    report = encode_paths(paths, encoder, features, settings, threads, track)
-    rejects = features.with_suffix(".rejects.csv")
-    if rejects.exists():
-        os.replace(rejects, out.with_suffix(".rejects.csv"))
+    rejects, listed = features.with_suffix(".rejects.csv"), out.with_suffix(".rejects.csv")
+    try:
+        report = encode_paths(paths, encoder, features, settings, threads, track)
+    except UserError as error:  # which may name the list
+        raise UserError(str(error).replace(str(rejects), str(listed))) from None
+    finally:
+        if rejects.exists():
+            os.replace(rejects, listed)
     try:
         yield FoundFeatures(features, report)
     finally:

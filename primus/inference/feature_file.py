@@ -21,7 +21,7 @@ from primus import __version__
 from primus.errors import UserError
 from primus.inference.contract import Model, open_encoder
 from primus.inference.encoding import Encoded, encode_stream, projection_name
-from primus.inference.partial_file import PartialFile
+from primus.inference.partial_file import PartialFile, write_rejects
 from primus.inference.sources import find_sources
 from primus.inference.window_sequence import EncodeSettings, Tracker, WindowBatch, WindowSequence
 from primus.models.encoder import ImuEncoder
@@ -115,7 +115,8 @@ def encode_paths(
             partial.append(_table(group, partial.schema), reading.progress_at(group[-1].tag))
         rejects = (*damaged, *reading.rejects())
         if not partial.progress.rows:
-            first = f"; the first: {rejects[0].take_uid}: {rejects[0].reason}: {rejects[0].detail}" if rejects else ""
+            write_rejects(rejects, rejects_path)
+            first = f"; the first: {rejects[0].take_uid}: {rejects[0].reason}: {rejects[0].detail}; all: {rejects_path}" if rejects else ""
             raise UserError(f"none of {len(sources)} sources gave a window{first}")
         rows = partial.progress.rows
         partial.finish(rejects, rejects_path)

@@ -111,10 +111,7 @@ class PartialFile:
         self._growing().close()
         with atomic_path(self._out) as temporary:
             os.replace(self._folder / _GROWING, temporary)
-        rejects_path.unlink(missing_ok=True)
-        if rejects:
-            rows = [[r.take_uid, r.scope, r.start_s, r.end_s, r.reason, r.detail] for r in rejects]
-            write_csv(rejects_path, pd.DataFrame(rows, columns=REJECT_COLUMNS))
+        write_rejects(rejects, rejects_path)
         shutil.rmtree(self._folder)
         self.progress = Progress()
 
@@ -161,6 +158,14 @@ class PartialFile:
             if path.name != "lock":
                 _remove(path)
         return Progress()
+
+
+def write_rejects(rejects: Sequence[Reject], path: Path) -> None:
+    """The list of what was refused; no file where nothing was."""
+    path.unlink(missing_ok=True)
+    if rejects:
+        rows = [[r.take_uid, r.scope, r.start_s, r.end_s, r.reason, r.detail] for r in rejects]
+        write_csv(path, pd.DataFrame(rows, columns=REJECT_COLUMNS))
 
 
 def _remove(path: Path) -> None:

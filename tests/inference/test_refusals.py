@@ -6,6 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from primus.adapt.prediction import features_of
+from primus.errors import UserError
 from primus.inference import encode_paths
 from primus.inference.feature_file import EncodeSettings
 from primus.inference.policy import Policy
@@ -81,6 +83,16 @@ def test_each_fault_has_its_line_and_no_row(folder: Path, encoder: ImuEncoder, t
         assert "\n" not in said[name].detail
     listed = pd.read_csv(tmp_path / "out.rejects.csv")
     assert set(listed["source"]) == {f"{folder}/{name}.csv" for name in (*FAULTS, "empty")}
+
+
+def test_where_everything_is_refused_the_list_is_written_and_named(folder: Path, encoder: ImuEncoder, tmp_path: Path) -> None:
+    (folder / "good.csv").unlink()
+    with pytest.raises(UserError, match=r"none of \d+ sources gave a window.*out.rejects.csv"):
+        encode_paths([folder], encoder, tmp_path / "out.parquet")
+    assert set(pd.read_csv(tmp_path / "out.rejects.csv")["source"]) == {f"{folder}/{name}.csv" for name in (*FAULTS, "empty")}
+    with pytest.raises(UserError, match=r"labels.rejects.csv"), features_of([folder], encoder, "m", tmp_path / "labels.parquet"):
+        pass
+    assert sorted(path.name for path in tmp_path.glob("*.csv")) == ["labels.rejects.csv", "out.rejects.csv"]
 
 
 def test_three_axes_have_rows_where_that_is_asked_for_and_said(folder: Path, encoder: ImuEncoder, tmp_path: Path) -> None:
