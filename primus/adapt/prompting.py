@@ -150,6 +150,15 @@ def text_encoder_of(encoder: ImuEncoder, name: str, model: str | None = None, we
     return TextEncoderChoice(model, weights)
 
 
+def language_warnings(choice: TextEncoderChoice) -> list[str]:
+    """What a person must know of the text encoder before believing its answers, in words."""
+    if choice.model != DEMO:
+        return []
+    return [
+        f"the text encoder {DEMO} is the demo's, of fixed random weights: it knows nothing of language, so words it was not trained beside are noise"
+    ]
+
+
 def encode_texts(texts: Sequence[str], choice: TextEncoderChoice, encoder: ImuEncoder, name: str) -> NDArray[np.float64]:
     """Unit vectors (N, P) of texts, cleaned as narrations are.
 

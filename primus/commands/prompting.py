@@ -35,7 +35,7 @@ def zeroshot(
 ) -> None:
     """Tell classes apart by their names in words, without any label."""
     from primus.adapt.prediction import features_of
-    from primus.adapt.prompting import class_vectors, classify, read_prompts, require_text_space, text_encoder_of
+    from primus.adapt.prompting import class_vectors, classify, language_warnings, read_prompts, require_text_space, text_encoder_of
     from primus.inference.contract import open_encoder
     from primus.inference.feature_file import EncodeSettings
     from primus.io.table_file import checked_units
@@ -47,7 +47,10 @@ def zeroshot(
     probing.one_thread()
     encoder = open_encoder(model)
     require_text_space(encoder, model)
-    found = class_vectors(texts, text_encoder_of(encoder, model, clip_model, clip_weights), encoder, model)
+    words = text_encoder_of(encoder, model, clip_model, clip_weights)
+    for line in language_warnings(words):
+        print(f"warning: {line}", file=sys.stderr)
+    found = class_vectors(texts, words, encoder, model)
     with features_of(paths, encoder, model, out, settings, threads, probing.tracked) as features:
         labels = classify(features.path, list(texts), found, out)
     if features.encoded is not None:
@@ -73,7 +76,7 @@ def retrieve(
 ) -> None:
     """Find the windows that are nearest to a sentence."""
     from primus.adapt.labelled_features import is_feature_file, require_model
-    from primus.adapt.prompting import encode_texts, nearest_windows, require_text_space, text_encoder_of
+    from primus.adapt.prompting import encode_texts, language_warnings, nearest_windows, require_text_space, text_encoder_of
     from primus.inference.contract import open_encoder
 
     if not text.strip():
@@ -83,9 +86,10 @@ def retrieve(
     probing.one_thread()
     encoder = open_encoder(model)
     require_text_space(encoder, model)
-    for line in require_model(features, encoder, model):
+    words = text_encoder_of(encoder, model, clip_model, clip_weights)
+    for line in (*require_model(features, encoder, model), *language_warnings(words)):
         print(f"warning: {line}", file=sys.stderr)
-    query = encode_texts([text], text_encoder_of(encoder, model, clip_model, clip_weights), encoder, model)[0]
+    query = encode_texts([text], words, encoder, model)[0]
     found = nearest_windows(features, query, top)
     if as_json:
         print(json.dumps(found, indent=1))

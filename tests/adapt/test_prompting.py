@@ -131,12 +131,15 @@ def test_the_nearest_windows_and_classes_are_those_of_a_plain_loop(aligned: Path
         app, ["retrieve", "C walks", "--in", str(features), "--model", str(aligned), "--top", "5", "--json"], catch_exceptions=False
     )
     assert json.loads(done.stdout) == found
+    assert done.stderr.count("knows nothing of language") == 1
     prompts = {"rest": ["sits still"], "walk": ["walks", "walks ahead"]}
     (tmp_path / "p.json").write_text(json.dumps(prompts))
     out = tmp_path / "labels.parquet"
     for given in (features, source):
         arguments = ["zeroshot", str(given), "--prompts", str(tmp_path / "p.json"), "--model", str(aligned), "--out", str(out)]
-        assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
+        done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert done.exit_code == 0
+        assert done.stderr.count("knows nothing of language") == 1
         written = pd.read_parquet(out)
         vectors = class_vectors(prompts, DEMO, encoder, "m")
         nearest = (unit(np.stack(table["projection"])) @ vectors.T).argmax(axis=1)
