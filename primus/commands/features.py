@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from primus.commands import probing
 from primus.commands.options import AsJson, file_to_write
 
 if TYPE_CHECKING:
@@ -50,16 +51,13 @@ def encode(
     from primus.errors import UserError
     from primus.inference.contract import open_encoder
     from primus.inference.feature_file import EncodeSettings, encode_paths
-    from primus.inference.policy import Policy
-    from primus.io.table_file import checked_units
     from primus.stage import progress
 
     file_to_write(out, ".parquet")
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise UserError(f"--device is {device}; expected cpu, or cuda where PyTorch sees a GPU")
-    units = {key: unit for key, unit in (("time", time_unit), ("accel", accel_unit), ("gyro", gyro_unit)) if unit is not None}
-    policy = Policy(hop, missing_gyro, short)  # type: ignore[arg-type]
-    settings = EncodeSettings(policy, stream, checked_units(units, "options"), batch)
+    units = probing.stated_units(time_unit, accel_unit, gyro_unit)
+    settings = EncodeSettings(probing.window_policy(hop, missing_gyro, short), stream, units, batch)
 
     def track(sources: Iterator["Source"], total: int) -> Iterator["Source"]:
         return progress(sources, "encode", total, "source")

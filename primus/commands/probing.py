@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from primus.commands.options import AsJson, file_to_write, folder_to_write
+from primus.errors import UserError
 
 if TYPE_CHECKING:
     from primus.adapt.labelled import LabelSource
@@ -108,12 +109,11 @@ def predict(
     from primus.adapt.prediction import predict as classify
     from primus.inference.contract import open_encoder
     from primus.inference.feature_file import EncodeSettings
-    from primus.io.table_file import checked_units
 
     file_to_write(out, ".parquet")
     head = load_head(probe)
     name = model or (str(probe) if (probe / "config.json").is_file() else str((head.about.get("model") or {}).get("name")))
-    units = checked_units(stated_units(time_unit, accel_unit, gyro_unit), "options")
+    units = stated_units(time_unit, accel_unit, gyro_unit)
     settings = EncodeSettings(window_policy(hop, missing_gyro, short), None, units)
     one_thread()
     done = classify(paths, head, open_encoder(name), name, out, settings, threads, tracked)
@@ -140,22 +140,34 @@ def label_source(
 ) -> "LabelSource":
     """Where labels and people stand, from the options."""
     from primus.adapt.labelled import LabelSource
-    from primus.io.table_file import checked_units
 
-    units = checked_units(stated_units(time_unit, accel_unit, gyro_unit), "options")
-    return LabelSource(labels, participants, match, units, share=share)
+    return LabelSource(labels, participants, match, stated_units(time_unit, accel_unit, gyro_unit), share=share)
 
 
 def stated_units(time_unit: str | None, accel_unit: str | None, gyro_unit: str | None) -> dict[str, str]:
-    """The units that were stated."""
-    return {key: unit for key, unit in (("time", time_unit), ("accel", accel_unit), ("gyro", gyro_unit)) if unit is not None}
+    """The units that were stated, in canonical spelling; an unknown one is said with its option."""
+    from primus.io.table_file import checked_units
+
+    found: dict[str, str] = {}
+    for key, unit in (("time", time_unit), ("accel", accel_unit), ("gyro", gyro_unit)):
+        try:
+            found |= checked_units({key: unit} if unit is not None else None, "options")
+        except UserError as error:
+            raise UserError(str(error).replace(f"options: units.{key}", f"--{key}-unit")) from None
+    return found
 
 
 def window_policy(hop: float | None, missing_gyro: str, short: str) -> "Policy":
     """How recordings become windows, from the options."""
     from primus.inference.policy import Policy
 
-    return Policy(hop, missing_gyro, short)  # type: ignore[arg-type]
+    try:
+        return Policy(hop, missing_gyro, short)  # type: ignore[arg-type]
+    except UserError as error:
+        said = str(error)
+        for name, option in (("hop_s", "--hop"), ("missing_gyro", "--missing-gyro"), ("short", "--short")):
+            said = option + said.removeprefix(name) if said.startswith(f"{name} is") else said
+        raise UserError(said) from None
 
 
 def one_thread() -> None:

@@ -38,11 +38,10 @@ def zeroshot(
     from primus.adapt.prompting import class_vectors, classify, language_warnings, read_prompts, require_text_space, text_encoder_of
     from primus.inference.contract import open_encoder
     from primus.inference.feature_file import EncodeSettings
-    from primus.io.table_file import checked_units
 
     file_to_write(out, ".parquet")
     texts = read_prompts(prompts)
-    units = checked_units(probing.stated_units(time_unit, accel_unit, gyro_unit), "options")
+    units = probing.stated_units(time_unit, accel_unit, gyro_unit)
     settings = EncodeSettings(probing.window_policy(hop, missing_gyro, short), None, units)
     probing.one_thread()
     encoder = open_encoder(model)

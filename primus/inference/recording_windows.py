@@ -159,7 +159,9 @@ class PreparedRecording:
     def _without_gyro(self, recording: ImuRecording, policy: Policy) -> ImuRecording:
         if policy.missing_gyro == "refuse":
             raise Rejected(
-                "missing_axis", f"{self.source}: no gyroscope, and the model takes six channels; missing_gyro='zeros' encodes it with zeros there"
+                "missing_axis",
+                f"{self.source}: no gyroscope, and the model takes six channels; --missing-gyro zeros (in Python missing_gyro='zeros') encodes it "
+                "with zeros there",
             )
         self.notes[MISSING_GYRO] = 1
         return replace(recording, gyro=np.zeros_like(recording.accel))
@@ -169,7 +171,7 @@ class PreparedRecording:
         window_s = self.contract.window_s
         said = f"{self.source}: {end_s:.3f} s for windows of {window_s:g} s"
         if policy.short == "refuse":
-            raise Rejected("too_short", f"{said}; short='reflect' mirrors it in time to fill one")
+            raise Rejected("too_short", f"{said}; --short reflect (in Python short='reflect') mirrors it in time to fill one")
         if end_s < LEAST_SHARE * window_s or len(recording.timestamps_ns) < 3:
             raise Rejected("too_short", f"{said}; at least {LEAST_SHARE * window_s:g} s are needed to mirror it")
         self.notes[REFLECTED] = 1

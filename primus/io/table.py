@@ -21,6 +21,7 @@ from primus.io.people import person_in, person_pattern
 from primus.io.recording import ImuRecording
 from primus.io.table_file import UNIT_KEYS, Table, checked_columns, checked_units, guess_note, load_table, table_recording, table_units
 from primus.io.takes import Activity, Take, TakeImu
+from primus.io.units import how_to_state
 from primus.schema import Reject
 
 SUFFIXES = (".csv", ".parquet")
@@ -166,7 +167,8 @@ class TableDataset:
                 chosen[key] = "deg/s" if key == "gyro" and "deg/s" in told[key] else max(sorted(set(told[key])), key=told[key].count)
         notes = {note: 1 for note in guessed if any(note == guess_note(key, unit) for key, unit in chosen.items())}
         if notes:
-            log.warning("dataset %s: units guessed: %s; state them under units", self.name, ", ".join(f"{k} {u}" for k, u in sorted(chosen.items())))
+            said = ", ".join(f"{key} {unit}" for key, unit in sorted(chosen.items()))
+            log.warning("dataset %s: units guessed: %s; %s", self.name, said, how_to_state(*sorted(chosen)))
         return chosen, notes
 
     def _take(

@@ -18,7 +18,7 @@ from primus.io.csv_columns import as_numbers, as_texts, read_csv_table
 from primus.io.imu_rows import recording_from_rows, require_values
 from primus.io.recording import NS_PER_UNIT, ImuRecording
 from primus.io.table_guess import Columns, guess_accel_unit, guess_columns, guess_gyro_unit, guess_time_unit, listed, unit_in_name
-from primus.io.units import ACCEL_UNITS, GYRO_UNITS, canonical_unit, factor
+from primus.io.units import ACCEL_UNITS, GYRO_UNITS, canonical_unit, factor, how_to_state
 
 COLUMN_KEYS = ("time", "accel", "gyro", "label", "participant")
 UNIT_KEYS = ("time", "accel", "gyro")
@@ -121,7 +121,8 @@ def table_units(table: Table, given: Mapping[str, str], source: str, quiet: bool
         known = stated if stated in GYRO_UNITS else None
         units["gyro"] = known or guesses.setdefault("gyro", guess_gyro_unit(table.values[:, 3:]))
     if guesses and not quiet:
-        log.warning("%s: units guessed: %s; state them under units", source, ", ".join(f"{key} {unit}" for key, unit in sorted(guesses.items())))
+        said = ", ".join(f"{key} {unit}" for key, unit in sorted(guesses.items()))
+        log.warning("%s: units guessed: %s; %s", source, said, how_to_state(*sorted(guesses)))
     return units, {guess_note(key, unit): 1 for key, unit in guesses.items()}
 
 
@@ -147,7 +148,7 @@ def table_recording(
     needed = [*(() if table.time_unit else ("time",)), "accel", *(("gyro",) if table.columns.gyro else ())]
     missing = [key for key in needed if key not in units]
     if missing:
-        raise UserError(f"{source}: the unit of {', '.join(missing)} cannot be told; state it under units")
+        raise UserError(f"{source}: the unit of {', '.join(missing)} cannot be told; {how_to_state(*missing)}")
     values = table.values[rows].copy()
     values[:, :3] *= factor(units["accel"], ACCEL_UNITS, source)
     if table.columns.gyro:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from primus.errors import Rejected, UserError
 from primus.io.recording import NS_PER_UNIT
+from primus.io.units import how_to_state
 
 _TIME_WORDS = ("timestamp", "time", "epoch", "datetime", "ts", "t")  # in order of preference
 _ACCEL_WORDS = {"a", "acc", "accl", "accel", "accelerometer", "acceleration"}
@@ -28,6 +29,7 @@ _SENSOR_TAILS: dict[tuple[str, ...], str] = {
 _RATES_HZ = (8.0, 4000.0)  # of IMUs; less than a factor of 1000, so that a step of time fits one unit at most
 _EPOCH_S = (946_684_800, 2_524_608_000)  # 2000 to 2050
 _FAST_RAD_S = 20.0
+_USUAL = {"time": "it to time_s", "accel": "them to acc_x, acc_y, acc_z"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def guess_columns(names: Sequence[str], source: str, known: dict[str, Any] | Non
         found = sensors[kind]
         if len(found) > 1:
             choices = " or ".join("/".join(axes) for axes in found)
-            raise UserError(f"{source}: {kind} may be {choices}; state columns.{kind}")
+            raise UserError(f"{source}: {kind} may be {choices}; rename the others, or state columns.{kind} in params.yaml")
         given[kind] = found[0] if found else None
     if "time" not in given:
         given["time"] = _best(names, _TIME_WORDS, source, "time")
@@ -63,7 +65,7 @@ def guess_columns(names: Sequence[str], source: str, known: dict[str, Any] | Non
         given.setdefault(kind, _best(names, words, source, kind))
     for kind in ("time", "accel"):
         if not given[kind]:
-            raise UserError(f"{source}: which column is {kind}? state columns.{kind}; found {listed(names)}")
+            raise UserError(f"{source}: which column is {kind}? rename {_USUAL[kind]}, or state columns.{kind} in params.yaml; found {listed(names)}")
     return Columns(given["time"], tuple(given["accel"]), tuple(given["gyro"]) if given["gyro"] else None, given["label"], given["participant"])
 
 
@@ -100,7 +102,7 @@ def guess_time_unit(stamps: NDArray[Any], source: str) -> str:
     if backwards:
         raise Rejected("non_monotonic", f"{source}: time runs backwards at {backwards} of {len(values)} rows")
     found = f"the median step is {float(np.median(steps)):.6g}" if len(steps) else "no stamp follows another" if len(values) else "it has no value"
-    raise UserError(f"{source}: the unit of time cannot be told ({found}); state units.time: s, ms, us or ns")
+    raise UserError(f"{source}: the unit of time cannot be told ({found}); {how_to_state('time')}: s, ms, us or ns")
 
 
 def guess_accel_unit(accel: NDArray[np.float64], source: str) -> str:
@@ -117,8 +119,8 @@ def guess_accel_unit(accel: NDArray[np.float64], source: str) -> str:
         if low <= middle <= high:
             return unit
     raise UserError(
-        f"{source}: the accelerometer's median magnitude is {middle:.4g}, which is gravity in no unit; state units.accel (m/s^2, g or mg), and give "
-        "the acceleration with gravity"
+        f"{source}: the accelerometer's median magnitude is {middle:.4g}, which is gravity in no unit; {how_to_state('accel')}: "
+        "m/s^2, g or mg, and give the acceleration with gravity"
     )
 
 
@@ -178,7 +180,7 @@ def _best(names: Sequence[str], words: Sequence[str], source: str, what: str) ->
     for word in words:
         found = [name for name in names if word in _split(name, _TIME_TAILS)[0]]
         if len(found) > 1:
-            raise UserError(f"{source}: {what} may be {' or '.join(found)}; state columns.{what}")
+            raise UserError(f"{source}: {what} may be {' or '.join(found)}; rename the others, or state columns.{what} in params.yaml")
         if found:
             return found[0]
     return None

@@ -25,6 +25,11 @@ class UnlikelyUnit(Rejected):
     """A recording whose values say that its stated unit is wrong: likely that of its whole data set."""
 
 
+def how_to_state(*keys: str) -> str:
+    """How a person states the unit of "time", "accel" or "gyro", for messages of readers that commands and the pipeline share."""
+    return f"state it ({', '.join(f'--{key}-unit' for key in keys)}, or units in params.yaml)"
+
+
 def canonical_unit(unit: str) -> str:
     """The usual spelling of a unit; an unknown one comes back as it is."""
     plain = unit.strip().lower().replace(" ", "")
@@ -77,6 +82,4 @@ def require_plausible_rotation(gyro: NDArray[np.floating], source: str) -> None:
     """
     rate = float(np.quantile(np.linalg.norm(gyro, axis=1), 0.99)) if len(gyro) else 0.0
     if rate > _FASTEST_RAD_S * math.sqrt(3):
-        raise UnlikelyUnit(
-            "unreadable_imu", f"{source}: the gyroscope reaches {rate:.0f} rad/s; is it deg/s? state units.gyro in the dataset's settings"
-        )
+        raise UnlikelyUnit("unreadable_imu", f"{source}: the gyroscope reaches {rate:.0f} rad/s; is it deg/s? {how_to_state('gyro')}")

@@ -51,7 +51,7 @@ FAULTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str, str]] = {
     "degrees_said_to_be_rad": (lambda t: t.assign(**{name: t[name] * 180 / 3.14159 for name in GYRO}), "unreadable_imu", "deg/s"),
     "ten_hertz": (_slow_stamps, "low_rate", "10.00 Hz; expected at least 20 Hz"),
     "constant": (_constant, "flat_axis", "accel_y repeats one value"),
-    "three_axes": (lambda t: t.drop(columns=GYRO), "missing_axis", "missing_gyro='zeros'"),
+    "three_axes": (lambda t: t.drop(columns=GYRO), "missing_axis", "--missing-gyro zeros (in Python missing_gyro='zeros')"),
     "nan_run": (_holes, "gap", "no sample for more than"),
     "no_rows": (lambda t: t.iloc[:0], "no_imu", "no row below its header"),
     "no_rows_nor_units": (lambda t: _without_units(t).iloc[:0], "no_imu", "no row below its header"),

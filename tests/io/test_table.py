@@ -75,7 +75,10 @@ def test_sensor_units_are_guessed_and_said(tmp_path: Path, caplog: pytest.LogCap
     path = save(table, tmp_path / "walk.csv")
     with caplog.at_level(logging.WARNING):
         expect(path, {"guessed_time_s": 1, "guessed_accel_g": 1, "guessed_gyro_deg_s": 1})
-    assert "walk.csv: units guessed: accel g, gyro deg/s, time s; state them under units" in caplog.text
+    assert (
+        "walk.csv: units guessed: accel g, gyro deg/s, time s; state it (--accel-unit, --gyro-unit, --time-unit, or units in params.yaml)"
+        in caplog.text
+    )
     caplog.clear()
     expect(path, {}, units={"time": "s", "accel": "g", "gyro": "dps"})
     assert not caplog.text
@@ -146,9 +149,17 @@ def test_through_the_package(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "hints", "text"),
     [
-        (lambda t: t.drop(columns="timestamp"), {}, r"which column is time\? state columns.time; found acc_x, acc_y"),
+        (
+            lambda t: t.drop(columns="timestamp"),
+            {},
+            r"which column is time\? rename it to time_s, or state columns.time in params.yaml; found acc_x, acc_y",
+        ),
         (lambda t: t.drop(columns="acc_y"), {}, r"which column is accel\?"),
-        (lambda t: t.assign(time=1.0, t_time=2.0).drop(columns="timestamp"), {}, "time may be time or t_time; state columns.time"),
+        (
+            lambda t: t.assign(time=1.0, t_time=2.0).drop(columns="timestamp"),
+            {},
+            "time may be time or t_time; rename the others, or state columns.time in params.yaml",
+        ),
         (lambda t: t.assign(wrist_acc_x=1, wrist_acc_y=1, wrist_acc_z=1), {}, "accel may be acc_x/acc_y/acc_z or wrist_acc_x"),
         (lambda t: t.assign(acc_x=0.0, acc_y=0.01, acc_z=0.0), {}, "median magnitude is 0.01, which is gravity in no unit"),
         (lambda t: t.assign(timestamp=np.arange(len(t)) * 200.0), {}, "unit of time cannot be told .the median step is 200"),
