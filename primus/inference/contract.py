@@ -17,8 +17,10 @@ def open_encoder(model: Model) -> ImuEncoder:
     """The encoder itself, or the one in a folder or under a Hugging Face id, in eval mode.
 
     Raises:
-        UserError: see `ImuEncoder.from_pretrained`.
+        UserError: the folder holds a probe alone; or see `ImuEncoder.from_pretrained`.
     """
+    if not isinstance(model, ImuEncoder) and (Path(model) / "head.json").is_file() and not (Path(model) / "config.json").is_file():
+        raise UserError(f"{model} is a probe (primus probe train), not a model; give the model it was trained with")
     return model.eval() if isinstance(model, ImuEncoder) else ImuEncoder.from_pretrained(model)
 
 

@@ -189,6 +189,9 @@ def test_the_commands(model: Path, tmp_path: Path) -> None:
     assert "cross-validated by participant: 3 of them" in page
     assert "http" not in page.replace("http-equiv", "")
     out = tmp_path / "labels.parquet"
+    mistaken = run.invoke(app, ["encode", str(source), "--model", str(tmp_path / "P"), "--out", str(out)])
+    assert isinstance(mistaken.exception, UserError)
+    assert "P is a probe (primus probe train), not a model; give the model it was trained with" in str(mistaken.exception)
     done = run.invoke(app, ["probe", "predict", str(source), "--probe", str(tmp_path / "P"), "--out", str(out), "--json"], catch_exceptions=False)
     assert json.loads(done.stdout[done.stdout.index("{") :])["windows"] == len(pd.read_parquet(out)) == 6
 
