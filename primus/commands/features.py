@@ -1,7 +1,6 @@
 """Commands that turn people's recordings into features."""
 
 import json
-import logging
 import os
 import sys
 from collections import Counter
@@ -63,7 +62,7 @@ def encode(
         return progress(sources, "encode", total, "source")
 
     encoder = open_encoder(model).to(device)
-    logging.getLogger("primus.io.table_file").setLevel(logging.ERROR)  # guesses are summed up below instead of said for each file
+    probing.sum_up_guesses()
     torch.set_num_threads(1)
     with threadpool_limits(1):
         report = encode_paths(paths, encoder, out, settings, threads or len(os.sched_getaffinity(0)), track)
@@ -82,23 +81,11 @@ def _say(report: "EncodeReport", out: Path) -> None:
     windows = Counter(reject.reason for reject in report.rejects if reject.scope == "segment")
     if windows:
         print("refused windows: " + ", ".join(f"{reason} {count}" for reason, count in sorted(windows.items())), file=sys.stderr)
-    for line in _policies(report):
+    for line in probing.policy_lines(report):
         print(line, file=sys.stderr)
     resumed = f", {report.resumed_windows} of them by an earlier run" if report.resumed_windows else ""
     used = report.sources - len({reject.take_uid for reject in refused})
     print(f"{report.windows} windows of {used} of {report.sources} sources{resumed}, in {report.seconds:.1f} s: {out}", file=sys.stderr)
-
-
-def _policies(report: "EncodeReport") -> list[str]:
-    """What was assumed or filled in, with the number of sources; contradictory guesses are pointed out."""
-    from primus.inference.recording_windows import policy_words
-
-    lines = [f"{words} ({count} of {report.sources} sources)" for note, count in report.notes.items() for words in policy_words({note: count})]
-    for key in ("time", "accel", "gyro"):
-        units = [note for note in report.notes if note.startswith(f"guessed_{key}_")]
-        if len(units) > 1:
-            lines.append(f"warning: {key} was guessed in different units in different sources; state --{key}-unit")
-    return lines
 
 
 def _document(report: "EncodeReport", out: Path) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Commands that put an encoder to work on people's own labels."""
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,6 +117,7 @@ def predict(
     units = stated_units(time_unit, accel_unit, gyro_unit)
     settings = EncodeSettings(window_policy(hop, missing_gyro, short), None, units)
     one_thread()
+    sum_up_guesses()
     done = classify(paths, head, open_encoder(name), name, out, settings, threads, tracked)
     if done.encoded is not None:
         say_refused(done.encoded, out)
@@ -184,8 +186,27 @@ def tracked(sources: Iterator["Source"], total: int) -> Iterator["Source"]:
     return progress(sources, "encode", total, "source")
 
 
+def sum_up_guesses() -> None:
+    """Keep the reader of tables from saying its guesses file by file; `policy_lines` says them once."""
+    logging.getLogger("primus.io.table_file").setLevel(logging.ERROR)
+
+
+def policy_lines(report: "EncodeReport") -> list[str]:
+    """What was assumed or filled in, with the number of sources; contradictory guesses are pointed out."""
+    from primus.inference.recording_windows import policy_words
+
+    lines = [f"{words} ({count} of {report.sources} sources)" for note, count in report.notes.items() for words in policy_words({note: count})]
+    for key in ("time", "accel", "gyro"):
+        units = [note for note in report.notes if note.startswith(f"guessed_{key}_")]
+        if len(units) > 1:
+            lines.append(f"warning: {key} was guessed in different units in different sources; state --{key}-unit")
+    return lines
+
+
 def say_refused(report: "EncodeReport", out: Path) -> None:
-    """How many sources were refused, and why the first was, on stderr."""
+    """How many sources were refused, why the first was, and what was assumed of the others, on stderr."""
+    for line in policy_lines(report):
+        print(line, file=sys.stderr)
     refused = report.refused_sources
     if refused:
         first = refused[0]

@@ -44,6 +44,7 @@ def zeroshot(
     units = probing.stated_units(time_unit, accel_unit, gyro_unit)
     settings = EncodeSettings(probing.window_policy(hop, missing_gyro, short), None, units)
     probing.one_thread()
+    probing.sum_up_guesses()
     encoder = open_encoder(model)
     require_text_space(encoder, model)
     words = text_encoder_of(encoder, model, clip_model, clip_weights)

@@ -211,3 +211,15 @@ def test_a_folder_of_other_things_is_not_replaced(model: Path, labelled: Path, t
         assert "folder of other things" in str(done.exception)
         monkeypatch.chdir(tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_guessed_units_are_said_once_with_a_count(model: Path, labelled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = CliRunner()
+    run.invoke(app, ["probe", "train", str(labelled), "--model", str(model), "--out", str(tmp_path / "P"), "--unscored"], catch_exceptions=False)
+    for file in sorted(labelled.glob("*.csv")):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        pd.read_csv(file).rename(columns=lambda name: name.replace("_m_s2", "")).to_csv(tmp_path / "in" / file.name, index=False)
+    arguments = ["probe", "predict", str(tmp_path / "in"), "--probe", str(tmp_path / "P"), "--out", str(tmp_path / "labels.parquet")]
+    done = run.invoke(app, arguments, catch_exceptions=False)
+    assert done.stderr.count("unit guessed: accel in m/s^2 (4 of 4 sources)") == 1
+    assert "units guessed" not in caplog.text
