@@ -60,7 +60,7 @@ def test_a_full_or_read_only_file_system_is_survived(report: dict[str, Any], kin
 def careless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench_module, "_own_mounts", lambda: False)
-        patch.setattr(bench_module, "LIMIT_S", 3.0)
+        patch.setattr(bench_module, "LIMIT_S", 10.0)
         with Bench(tmp_path_factory.mktemp("careless") / "bench", [], grace_s=0.5) as found:
             yield found
 
@@ -79,7 +79,7 @@ def stage(deed: str) -> Stage:
         ("an orphan", "processes left: "),
         ("a traceback", "a traceback: "),
         ("no message", "no message: "),
-        ("no end", "no end within 3 s"),
+        ("no end", "no end within "),
     ],
 )
 def test_what_no_stage_may_do_is_seen(careless: Bench, deed: str, complaint: str) -> None:
