@@ -54,7 +54,7 @@ BENCHMARKS = {
     "pretrain-step-512": Benchmark("pretrain_step.py", ("--batch", "512", "--queue", "8192"), "the same at batch 512"),
     "loader": Benchmark("loader.py", (), "what making a batch costs, resident and from files, beside PyTorch's DataLoader"),
     "fewshot": Benchmark("fewshot.py", (), "3 data sets x 7 shot sizes x 5 episodes of 9 000 segments each, beside one fit after the other"),
-    "encode": Benchmark("encode.py", (), "`primus encode` on files beside the encoder alone on windows in memory"),
+    "encode": Benchmark("encode.py", ("--hours", "2"), "`primus encode` on files beside the encoder alone on windows in memory"),
     "stream": Benchmark("stream.py", (), "one hop of `primus.Stream` on one core"),
     "export": Benchmark("export.py", (), "exported models: size, latency on one core, largest difference"),
 }
@@ -122,7 +122,7 @@ def page(results: dict[str, Any]) -> str:
             "",
             f"{benchmark.says[0].upper()}{benchmark.says[1:]}.",
             "",
-            f"`{command}`: {found['took_s']} s, {found['date']}, {found['machine']}, load before {found['load_before']}.",
+            f"`{command}`: {found['took_s']} s, {found['date']}, {found['machine']}, load before {found['load_before'] or 'not noted'}.",
             "",
         ]
         lines += ["| key | value |", "|---|---:|", *(f"| `{key}` | {value} |" for key, value in rows(found["result"])), ""]
