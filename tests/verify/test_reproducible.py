@@ -23,17 +23,17 @@ def test_a_second_repro_runs_nothing_within_five_seconds(finished: Workshop) -> 
     assert took <= 5, f"a second `dvc repro` took {took:.1f} s"
 
 
-def test_ten_kills_end_in_the_same_metrics_bytes(finished: Workshop, copy: Workshop, profile: str) -> None:
+def test_kills_end_in_the_same_metrics_bytes(finished: Workshop, copy: Workshop, profile: str) -> None:
     """The kills are spread over the run: each is sent after a random share of the undisturbed run's time, then the run is started again."""
-    draw = random.Random(20251)
+    draw, kills = random.Random(20251), 4 if profile == "tiny" else 10
     whole: float = finished.seconds  # type: ignore[attr-defined]
     hits = 0
-    for _ in range(10):
+    for _ in range(kills):
         hits += copy.repro_killed_after(draw.uniform(0.05, 0.3) * whole / (1 if profile == "tiny" else 3))
         copy.run("python", "-m", "primus", "mend")  # DVC cannot read its own lock file when it was killed while writing it
     copy.dvc("repro")
-    print(f"{hits} of 10 kills met a running stage")
-    assert hits >= 5
+    print(f"{hits} of {kills} kills met a running stage")
+    assert hits >= kills // 2
     assert copy.metrics() == finished.metrics()
     left = [str(p) for p in (copy.folder / "data").rglob(".*.tmp")] + [str(p) for p in (copy.folder / "data").rglob("*.spool")]
     assert left == []
