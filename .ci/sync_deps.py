@@ -34,10 +34,10 @@ def code_of(module: str) -> list[str]:
 
 
 def main() -> int:
-    yaml = YAML()
-    yaml.width, yaml.preserve_quotes = 150, True
-    yaml.indent(mapping=2, sequence=2, offset=0)
-    document = yaml.load((ROOT / "dvc.yaml").read_text())
+    layout = YAML()  # the safe loader of ruamel.yaml that keeps comments and order
+    layout.width, layout.preserve_quotes = 150, True
+    layout.indent(mapping=2, sequence=2, offset=0)
+    document = layout.load((ROOT / "dvc.yaml").read_text())
     wrong = False
     for name, entry in document["stages"].items():
         body = entry.get("do", entry)
@@ -49,7 +49,7 @@ def main() -> int:
             body["deps"] = [d for d in body.get("deps", []) if not is_code(d)] + wanted
     if "--write" in sys.argv:
         with open(ROOT / "dvc.yaml", "w") as handle:
-            yaml.dump(document, handle)
+            layout.dump(document, handle)
         return 0
     return int(wrong)
 

@@ -71,8 +71,7 @@ def map_takes(
     `Rejected` from the function, any exception that is not a UserError, the death of its process (segmentation fault, out of memory) and a call that
     lasts longer than `timeout_s` refuse that item, the last three as `reader_crashed`; the process is replaced. What lacked memory, or was killed as
     the system does then, is said and done once more by a fresh process while no other works, and refused only when that fails too (a reader's own
-    reason is kept). Closing the
-    iterator, an exception in the consumer, Ctrl-C and even the death of this process end all workers.
+    reason is kept). Closing the iterator, an exception in the consumer, Ctrl-C and even the death of this process end all workers.
 
     Args:
         function: picklable unless `workers` is 0, sent to each worker once; whatever it returns must be picklable.

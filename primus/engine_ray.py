@@ -22,7 +22,7 @@ RETRIES = 2
 STARTS = 3
 """Workers that may fail to start, one after the other, before the run ends."""
 _SAID_EVERY_S = 30.0
-_PASSED = ("DVC_ROOT", "CLIP_WEIGHTS")
+_PASSED = ("DVC_ROOT", "CLIP_WEIGHTS", "OPENBLAS_CORETYPE")
 _STORE_BYTES = 512 * 2**20
 
 

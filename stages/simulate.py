@@ -34,9 +34,8 @@ def main() -> None:
     params = load(SimulateParams, "simulate")
     workers = load(Compute, "compute").workers
     raw = Path("data") / profile_name() / "raw"
-    for left_over in raw.parent.glob(
-        f".{raw.name}.*"
-    ):  # a killed run's on another host; those of this host go with `atomic_folder`, unless they live
+    for left_over in raw.parent.glob(f".{raw.name}.*"):
+        # Of a run that was killed on another host, gigabytes perhaps: `atomic_folder` removes what this host left, and DVC lets one stage write here.
         if not left_over.name.startswith(f".{raw.name}.{socket.gethostname()}-"):
             shutil.rmtree(left_over, ignore_errors=True)
     with atomic_folder(raw) as folder:

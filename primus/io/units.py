@@ -27,7 +27,8 @@ class UnlikelyUnit(Rejected):
 
 def how_to_state(*keys: str) -> str:
     """How a person states the unit of "time", "accel" or "gyro", for messages of readers that commands and the pipeline share."""
-    return f"state it ({', '.join(f'--{key}-unit' for key in keys)}, or units in params.yaml)"
+    flags, entries = (", ".join(pattern.format(key) for key in keys) for pattern in ("--{}-unit", "{}_unit"))
+    return f"state it ({flags}; in params.yaml under units, or as {entries} of a specification)"
 
 
 def canonical_unit(unit: str) -> str:
