@@ -34,6 +34,7 @@ class Benchmark:
 
 
 BENCHMARKS = {
+    "demo": Benchmark("demo.py", (), "`dvc repro` in a fresh clone, and a second one with nothing to do: time, memory of all processes"),
     "segment": Benchmark(
         "segment.py", (), "segments cut per second by one and two processes, beside loading and resampling window by window; reading VRS apart"
     ),

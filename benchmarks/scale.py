@@ -10,13 +10,11 @@ retrieval, robustness and the report. Not real: decoding of recordings and video
 rss_mib is the largest sum of resident memory over the stage's processes, sampled ten times a second (shared pages count once per process).
 """
 
-import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +22,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from processes import measured, size_mib
 
 ROOT = Path(__file__).resolve().parent.parent
 METHODS = ("primus", "random")
@@ -54,39 +53,6 @@ def make_clone(folder: Path, steps: int) -> None:
     (roots / "roots.json").write_text("{}\n")
 
 
-def tree(pid: int) -> list[int]:
-    """A process and all below it."""
-    found = [pid]
-    for each in found:
-        with contextlib.suppress(OSError):
-            for task in Path(f"/proc/{each}/task").iterdir():
-                found += map(int, (task / "children").read_text().split())
-    return found
-
-
-def resident_mib(pid: int) -> float:
-    """Resident memory of one process, 0 when it has ended."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-    except OSError:
-        return 0.0
-
-
-def measured(command: list[str], folder: Path, environment: dict[str, str]) -> dict[str, float]:
-    """Run a command to its end: seconds, largest memory of its processes, processor seconds."""
-    before, started, peak = os.times(), time.monotonic(), 0.0
-    with open(folder / "scale.log", "a") as log:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-        while process.poll() is None:
-            peak = max(peak, sum(map(resident_mib, tree(process.pid))))
-            time.sleep(0.1)
-    if process.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} exited {process.returncode}:\n" + "\n".join((folder / "scale.log").read_text().splitlines()[-20:]))
-    after = os.times()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return {"s": round(time.monotonic() - started, 2), "cpu_s": round(cpu, 2), "rss_mib": round(peak)}
-
-
 def fullest_folder(*roots: Path) -> tuple[str, int]:
     """The folder with most entries below `roots`, and how many it has."""
     counts: Counter[str] = Counter()
@@ -94,11 +60,6 @@ def fullest_folder(*roots: Path) -> tuple[str, int]:
         for folder, below, files in os.walk(root):
             counts[str(Path(folder).relative_to(root.parent))] = len(below) + len(files)
     return counts.most_common(1)[0]
-
-
-def size_mib(folder: Path) -> int:
-    """Bytes of all files below a folder."""
-    return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()) / 2**20)
 
 
 def run(takes: int, folder: Path, steps: int, stages: Sequence[str]) -> dict[str, Any]:
