@@ -50,8 +50,9 @@ def test_the_source_archive_builds_the_same(built: Path) -> None:
 
 def test_the_wheel_runs_away_from_the_checkout(built: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    with zipfile.ZipFile(next(built.glob("primus_imu-*.whl"))) as wheel:
-        wheel.extractall(site)
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site)]
+    subprocess.run([*install, str(next(built.glob("primus_imu-*.whl")))], check=True)
+    assert "primus = primus.cli:main" in next(site.glob("primus_imu-*.dist-info/entry_points.txt")).read_text()
     program = "import primus.cli, sys; print(primus.__file__); sys.argv = ['primus', '--version']; primus.cli.main()"
     environment = os.environ | {"PYTHONPATH": str(site)}
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

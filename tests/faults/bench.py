@@ -42,7 +42,10 @@ class Stage:
 
 @dataclass
 class Run:
-    """What became of a child: `code` is negative for a signal; `said` its output; processes `left` over; `torn` files; whether it `hung`."""
+    """What became of a child.
+
+    `code` is negative for a signal; `said` its output; processes `left` over; `torn` files; whether it `hung` beyond `limit_s`.
+    """
 
     code: int
     said: str
@@ -50,6 +53,7 @@ class Run:
     left: list[int]
     torn: list[str]
     hung: bool
+    limit_s: float
 
 
 def graph() -> list[Stage]:
@@ -229,7 +233,7 @@ class Bench:
         said = self._said.pop(child)
         text = said.read_text(errors="replace")
         said.unlink()
-        return Run(code, text, seconds, left, watch.torn, hung)
+        return Run(code, text, seconds, left, watch.torn, hung, LIMIT_S)
 
     def run(self, stage: Stage, arm: Callable[[], None] | None = None, during: Callable[[int, float], None] | None = None) -> Run:
         return self.wait(self.start(stage, arm), during)

@@ -31,7 +31,7 @@ class Verdict:
 def complaints(run: Run, quiet: bool = True) -> str:
     """What no run may do, however it ends; `quiet` where it had the time to say in one line what was wrong."""
     if run.hung:
-        return f"no end within {run.seconds:.0f} s: {run.said[-400:]}"
+        return f"no end within {run.limit_s:g} s: {run.said[-400:]}"
     if run.left:
         return f"processes left: {run.left}"
     if run.torn:

@@ -79,7 +79,7 @@ def stage(deed: str) -> Stage:
         ("an orphan", "processes left: "),
         ("a traceback", "a traceback: "),
         ("no message", "no message: "),
-        ("no end", "no end within "),
+        ("no end", "no end within 10 s"),
     ],
 )
 def test_what_no_stage_may_do_is_seen(careless: Bench, deed: str, complaint: str) -> None:

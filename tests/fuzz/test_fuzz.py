@@ -84,8 +84,11 @@ def test_a_case_without_end_is_ended_by_its_processor_time() -> None:
 
 
 def test_waiting_is_no_hang() -> None:
+    began = time.monotonic()
     with _ended_after(0.2):
         time.sleep(0.5)
+    assert time.monotonic() - began >= 0.5, "it was not ended"
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0), "and the next case starts with a clock of its own"
 
 
 def test_the_guard_sees_what_leaves_the_folder(tmp_path: Path) -> None:

@@ -36,7 +36,9 @@ def test_inside_a_pipeline_with_cross_validation_and_pandas_output(model: Path, 
     labels, people = np.repeat([0, 1, 0, 1], 8), np.repeat([0, 0, 1, 1], 8)
     pipeline = make_pipeline(ImuFeatures(model), StandardScaler(), LogisticRegression(max_iter=200))
     assert cross_val_score(pipeline, windows, labels, groups=people, cv=GroupKFold(2)).mean() > 0.7
-    fitted = pickle.loads(pickle.dumps(pipeline.fit(windows, labels)))
+    fitted = pickle.loads(  # as scikit-learn itself sends estimators to its processes; nothing in the product loads a pickle
+        pickle.dumps(pipeline.fit(windows, labels))
+    )
     np.testing.assert_array_equal(fitted.predict(windows), pipeline.predict(windows))
     frame = ImuFeatures(model).set_output(transform="pandas").fit_transform(windows)
     assert list(frame.columns[:2]) == ["primus_feature_0", "primus_feature_1"]

@@ -170,7 +170,7 @@ def test_degrees_said_to_be_radians_are_noticed(tmp_path: Path) -> None:
     """A slow recording in deg/s passes for rad/s, so a fast one speaks for the data set; one damaged file among many does not."""
     write(tmp_path, "s01_01_sp.csv", HEADER + rows(gyro=150.0))
     write(tmp_path, "s02_01_sp.csv", HEADER + rows(gyro=1.0))
-    with pytest.raises(UserError, match=r"is it deg/s\? state it .*1 such of 2 recordings"):
+    with pytest.raises(UserError, match=r"is it deg/s\? state it \(.* gyro_unit of a specification\).*1 such of 2 recordings"):
         dataset(tmp_path).takes()
     for person in range(3, 13):
         write(tmp_path / "many", f"s{person:02}_01_sp.csv", HEADER + rows(gyro=150.0 if person == 5 else 1.0))

@@ -14,6 +14,7 @@ import primus
 from primus.errors import Rejected, UserError
 from primus.io.datasets import open_dataset
 from primus.io.files import FileSet
+from primus.io.recording import ImuRecording
 from primus.io.table import TableDataset, read_imu_table
 from primus.io.table_guess import guess_columns, guess_time_unit, unit_in_name
 
@@ -42,7 +43,8 @@ def dataset(root: Path, **config: Any) -> TableDataset:
     return TableDataset("mine", config, FileSet.scan(root))
 
 
-def expect(path: Path, notes: dict[str, int] | None = None, **hints: Any) -> None:
+def expect(path: Path, notes: dict[str, int] | None = None, **hints: Any) -> ImuRecording:
+    """The recording of a file, which must be that of `frame()`."""
     recording = read_imu_table(path, **hints)
     reference = frame()
     assert recording.gyro is not None
@@ -51,6 +53,7 @@ def expect(path: Path, notes: dict[str, int] | None = None, **hints: Any) -> Non
     assert recording.rate_hz == pytest.approx(100, rel=1e-3)
     if notes is not None:
         assert recording.notes == notes
+    return recording
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
@@ -76,7 +79,7 @@ def test_sensor_units_are_guessed_and_said(tmp_path: Path, caplog: pytest.LogCap
     with caplog.at_level(logging.WARNING):
         expect(path, {"guessed_time_s": 1, "guessed_accel_g": 1, "guessed_gyro_deg_s": 1})
     assert (
-        "walk.csv: units guessed: accel g, gyro deg/s, time s; state it (--accel-unit, --gyro-unit, --time-unit, or units in params.yaml)"
+        "walk.csv: units guessed: accel g, gyro deg/s, time s; state it (--accel-unit, --gyro-unit, --time-unit; in params.yaml under units"
         in caplog.text
     )
     caplog.clear()
@@ -90,7 +93,7 @@ def test_units_in_the_columns_names(tmp_path: Path) -> None:
     table[["acc_x", "acc_y", "acc_z"]] /= G / 1000
     table[["gyro_x", "gyro_y", "gyro_z"]] = np.rad2deg(table[["gyro_x", "gyro_y", "gyro_z"]])
     table.columns = ["Time (ms)", "Accel X [mg]", "Accel Y [mg]", "Accel Z [mg]", "Gyro X [°/s]", "Gyro Y [°/s]", "Gyro Z [°/s]"]
-    expect(save(table, tmp_path / "walk.csv"), {})
+    assert expect(save(table, tmp_path / "walk.csv")).notes == {}, "nothing had to be guessed"
 
 
 @pytest.mark.parametrize(
@@ -110,12 +113,12 @@ def test_names_of_columns(tmp_path: Path, names: str) -> None:
     table["id"], table["mag_x"], table["gravity_x"] = range(len(table)), 3.0, 1.0
     for axis in "xyz":
         table[f"linear_acceleration_{axis}"] = 77.0
-    expect(save(table, tmp_path / "walk.csv"))
+    assert len(expect(save(table, tmp_path / "walk.csv")).accel) == len(table)
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
 def test_separators(tmp_path: Path, separator: str) -> None:
-    expect(save(frame(), tmp_path / "walk.csv", sep=separator))
+    assert len(expect(save(frame(), tmp_path / "walk.csv", sep=separator)).accel) == len(frame())
 
 
 def test_stated_columns_win(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """A person's mistake is one clear line that names the thing, the value and the remedy, with an exit status other than 0."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -11,8 +10,8 @@ from tests.verify.workshop import Workshop
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(900)]
 
 
-def fails(copy: Workshop, *words: str, stage: str = "segment", settings: dict[str, str] | None = None, **environment: str) -> str:
-    """Run a stage after changing params; it must fail with exactly one error line holding all `words`."""
+def error_line(copy: Workshop, stage: str, settings: dict[str, str] | None = None, **environment: str) -> str:
+    """Run a stage after changing params; it must fail with exactly one error line, which is returned."""
     params = copy.folder / "params.yaml"
     text = params.read_text()
     for old, new in (settings or {}).items():
@@ -24,8 +23,6 @@ def fails(copy: Workshop, *words: str, stage: str = "segment", settings: dict[st
     lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(lines) == 1, done.stderr
     assert "Traceback" not in done.stderr
-    for word in words:
-        assert word in lines[0], f"{word!r} is not in: {lines[0]}"
     return lines[0]
 
 
@@ -36,26 +33,35 @@ def copy(tmp_path: Path) -> Workshop:
 
 def test_missing_root_variable(copy: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PRIMUS_SAMPLES", raising=False)
-    fails(copy, "PRIMUS_SAMPLES", "not set", stage="manifest", settings={"data: tiny": "data: samples"})
+    line = error_line(copy, stage="manifest", settings={"data: tiny": "data: samples"})
+    assert "PRIMUS_SAMPLES" in line
+    assert "not set" in line
 
 
 def test_empty_root(copy: Workshop, tmp_path_factory: pytest.TempPathFactory) -> None:
     empty = tmp_path_factory.mktemp("empty")
     for name in ("actioncam", "sp-sw-har"):
         (empty / name).mkdir()
-    fails(copy, str(empty), stage="manifest", settings={"data: tiny": "data: samples"}, PRIMUS_SAMPLES=str(empty))
+    line = error_line(copy, stage="manifest", settings={"data: tiny": "data: samples"}, PRIMUS_SAMPLES=str(empty))
+    assert str(empty) in line
 
 
 def test_wrong_profile(copy: Workshop) -> None:
-    fails(copy, "'tyni'", "did you mean 'tiny'", stage="simulate", settings={"data: tiny": "data: tyni"})
+    line = error_line(copy, stage="simulate", settings={"data: tiny": "data: tyni"})
+    assert "'tyni'" in line
+    assert "did you mean 'tiny'" in line
 
 
 def test_params_typo(copy: Workshop) -> None:
-    fails(copy, "loss.lamda_nn", "did you mean 'lambda_nn'", stage="pretrain primus", settings={"  lambda_nn: null": "  lamda_nn: 1.0"})
+    line = error_line(copy, stage="pretrain primus", settings={"  lambda_nn: null": "  lamda_nn: 1.0"})
+    assert "loss.lamda_nn" in line
+    assert "did you mean 'lambda_nn'" in line
 
 
 def test_negative_weight(copy: Workshop) -> None:
-    fails(copy, "lambda_nn", "-1", stage="pretrain primus", settings={"  lambda_nn: null": "  lambda_nn: -1.0"})
+    line = error_line(copy, stage="pretrain primus", settings={"  lambda_nn: null": "  lambda_nn: -1.0"})
+    assert "lambda_nn" in line
+    assert "-1" in line
 
 
 def test_all_takes_refused(copy: Workshop) -> None:
@@ -63,13 +69,14 @@ def test_all_takes_refused(copy: Workshop) -> None:
     for path in (copy.folder / "data/tiny/raw").rglob("*"):
         if path.suffix in (".vrs", ".csv", ".zip"):
             path.write_bytes(b"")
-    fails(copy, "refused", stage="segment")
+    line = error_line(copy, stage="segment")
+    assert "refused" in line
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("chattr"), reason="root writes everywhere unless a file stands in the way")
 def test_output_folder_not_writable(copy: Workshop) -> None:
     copy.dvc("repro", "manifest")
     blocker = copy.folder / "data" / "tiny" / "segments"
     shutil.rmtree(blocker, ignore_errors=True)
     blocker.write_text("a file where the folder should be")
-    fails(copy, "segments", stage="segment")
+    line = error_line(copy, stage="segment")
+    assert "segments" in line
