@@ -11,6 +11,25 @@ from primus.evaluation.protocols import Protocol
 
 
 @dataclass(frozen=True)
+class AlsoFinetuned:
+    """How much is fine-tuned where `finetune` is a further head: each such fit trains an encoder, thousands of times the work of a probe.
+
+    Attributes:
+        shots: of `fewshot.shots`, increasing; None for all.
+        encoders: most pretraining seeds per method and fold, the first ones.
+    """
+
+    shots: tuple[int, ...] | None = None
+    encoders: int = 1
+
+    def __post_init__(self) -> None:
+        if self.shots is not None and (not self.shots or list(self.shots) != sorted(set(self.shots))):
+            raise ValueError(f"fewshot.also_finetuned.shots must be increasing numbers of fewshot.shots, found {list(self.shots)}")
+        if self.encoders < 1:
+            raise ValueError(f"fewshot.also_finetuned.encoders must be >= 1, found {self.encoders}")
+
+
+@dataclass(frozen=True)
 class FewShotParams:
     """How few labels are given and what is made of them.
 
@@ -21,6 +40,7 @@ class FewShotParams:
         episodes: independent draws of shots.
         probe: the head that methods are judged by (a method may name its own).
         also: further heads; their rows carry their name in the column `head`.
+        also_finetuned: how much of it where `finetune` is one of them; a method judged by fine-tuning is fine-tuned everywhere.
         c: inverse penalty of the head logistic, as in scikit-learn.
         neighbours: of the head knn.
         trees: of the head forest.
@@ -49,6 +69,7 @@ class FewShotParams:
     margin: float
     seed: int
     also: tuple[HeadName, ...] = ()
+    also_finetuned: AlsoFinetuned = field(default_factory=AlsoFinetuned)
     sgd: SgdSettings = field(default_factory=SgdSettings)
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
 
@@ -58,6 +79,8 @@ class FewShotParams:
         for name in ("episodes", "neighbours", "trees", "bootstrap"):
             if getattr(self, name) < 1:
                 raise ValueError(f"fewshot.{name} must be >= 1, found {getattr(self, name)}")
+        if strange := set(self.also_finetuned.shots or ()) - set(self.shots):
+            raise ValueError(f"fewshot.also_finetuned.shots must be among fewshot.shots {list(self.shots)}, found {sorted(strange)} beside them")
         if self.site_shots < 0:
             raise ValueError(f"fewshot.site_shots must be >= 0 (0: no checks), found {self.site_shots}")
         if self.c <= 0:

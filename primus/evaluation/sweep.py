@@ -83,7 +83,18 @@ def plan_fits(tasks: Iterable[Task], sources: Sequence[Source], params: FewShotP
             if source.fold == task.fold:
                 for representation in dict.fromkeys((source.representation, "feature")):
                     for head in source.heads:
-                        yield from _fits(task, source, representation, head, params.shots, episodes)
+                        yield from _fits(task, source, representation, head, _shots(source, head, sources, params), episodes)
+
+
+def _shots(source: Source, head: str, sources: Sequence[Source], params: FewShotParams) -> Sequence[int]:
+    """Numbers of shots at which the head is fitted on the encoder: all, unless it is fine-tuned beside the head its method is judged by."""
+    if head != "finetune" or source.heads[0] == head:
+        return params.shots
+    limits = params.also_finetuned
+    earlier = sum((other.method, other.fold) == (source.method, source.fold) and other.seed < source.seed for other in sources)
+    if earlier >= limits.encoders:
+        return ()
+    return params.shots if limits.shots is None else limits.shots
 
 
 def _fits(task: Task, source: Source, representation: str, head: str, shots: Sequence[int], episodes: list[Episode]) -> Iterator[Fit]:

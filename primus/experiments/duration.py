@@ -35,13 +35,23 @@ def work(experiment: Experiment, params: Mapping[str, Any]) -> float | None:
     total = float(steps * batch * trainings(experiment, params))
     fewshot, tuning = own.get("fewshot") or {}, (own.get("fewshot") or {}).get("finetune") or {}
     if tuning.get("steps"):
-        sections = _sections(own)
-        everywhere = "finetune" in (fewshot.get("also") or []) or fewshot.get("probe") == "finetune"
-        tuned = sum(section.get("probe") == "finetune" or (everywhere and not section.get("probe")) for section in sections)
         labelled = sum("probe" in (entry.get("purpose") or []) for entry in profile.get("datasets", {}).values())
-        fits = tuned * experiment.seeds * labelled * len(_layered(own, "fewshot", "shots") or []) * fewshot.get("episodes", 1)
+        fits = labelled * fewshot.get("episodes", 1) * _finetuned(own, experiment.seeds)
         total += FINETUNED * fits * tuning["steps"] * tuning["batch_size"] * (1 + tuning["trial_share"] * len(tuning["lr"]))
     return total * folds
+
+
+def _finetuned(own: Mapping[str, Any], seeds: int) -> int:
+    """Fine-tunings of one episode of one data set: encoders times numbers of shots, of methods judged by them and of all others they stand beside."""
+    fewshot, shots = own.get("fewshot") or {}, len(_layered(own, "fewshot", "shots") or [])
+    limits = {name: _layered(own, "fewshot.also_finetuned", name) for name in ("shots", "encoders")}
+    beside = min(seeds, limits["encoders"]) * (len(limits["shots"]) if limits["shots"] else shots) if "finetune" in (fewshot.get("also") or []) else 0
+    total = 0
+    for section in _sections(own):
+        judged = section.get("probe") or fewshot.get("probe")
+        trained = section.get("objective") != "statistics" and not section.get("probe")
+        total += seeds * shots if judged == "finetune" else beside if trained else 0
+    return total
 
 
 def estimate(experiments: Iterable[Experiment], params: Mapping[str, Any], logs: Path) -> float | None:
@@ -75,8 +85,11 @@ def _pace(profile: str, logs: Path) -> float | None:
 
 def _layered(params: Mapping[str, Any], section: str, key: str) -> Any:
     """A value as stages read it: the section's own, else the profile's."""
-    own = (params.get(section) or {}).get(key)
-    return own if own is not None else (params["profiles"][params["data"]].get(section) or {}).get(key)
+    own, of_profile = params, params["profiles"][params["data"]]
+    for part in section.split("."):
+        own, of_profile = own.get(part) or {}, of_profile.get(part) or {}
+    value = own.get(key)
+    return value if value is not None else of_profile.get(key)
 
 
 def _sections(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pandas as pd
 import pytest
 import yaml
@@ -149,6 +151,30 @@ def test_a_setting_of_one_head_leaves_the_others_in_the_cache(tmp_path: Path) ->
     assert fewshot(tmp_path) == ""
     second = set(entries.glob("*/*.entry"))
     assert len(second - first) == 2 * 2 * 3, "two data sets, two representations, three sizes of the new head"
+
+
+def test_fine_tuning_beside_another_head_keeps_to_its_limits(tmp_path: Path) -> None:
+    build(tmp_path, also=["finetune"], also_finetuned={"shots": [2], "encoders": 2}, site_shots=0)
+    features, models = (tmp_path / "data" / "small" / name / "primus" for name in ("features", "models"))
+    for seed in (1, 2):
+        shutil.copy(features / "seed0.h5", features / f"seed{seed}.h5")
+        with h5py.File(features / f"seed{seed}.h5", "r+") as file:
+            file.attrs["seed"] = seed
+        shutil.copytree(models / "seed0", models / f"seed{seed}")
+    assert fewshot(tmp_path) == ""
+    rows = table(tmp_path, "rows").query("head == 'finetune'")
+    fitted = rows.groupby("method").apply(lambda of: sorted({*zip(of["seed"], of["shots"], strict=True)}), include_groups=False).to_dict()
+    assert fitted == {"primus": [(0, 2), (1, 2)], "standard": [(0, 1), (0, 2), (0, 4)]}
+    assert (rows.groupby(["dataset", "method", "seed", "shots"]).size() == 2).all(), "both episodes"
+    scores = table(tmp_path, "scores")
+    assert scores[(scores["method"] == "primus") & (scores["head"] == "finetune")]["complete"].all()
+    heads = json.loads((tmp_path / "metrics" / "fewshot.json").read_text())["kitchen"]["primus"]["heads"]
+    assert set(heads["finetune"]) == {"k2"}
+
+
+def test_fine_tuning_at_other_numbers_of_shots_is_refused(tmp_path: Path) -> None:
+    build(tmp_path, also_finetuned={"shots": [2, 3]})
+    assert "fewshot.also_finetuned.shots must be among fewshot.shots [1, 2, 4], found [3]" in fewshot(tmp_path)
 
 
 def people_of(root: Path, protocol: str, **fewshot_settings: Any) -> pd.DataFrame:

@@ -132,8 +132,11 @@ def test_fine_tuning_counts_as_work() -> None:
     plain = Experiment("a", "demo", ("primus",), {"pretrain.seeds": [0, 1, 2]})
     assert work(plain, params) == 3 * 300 * 128
     tuned = Experiment("b", "demo", ("primus", "standard"), {"pretrain.seeds": [0], "fewshot.also": ["finetune"]})
-    fits = 2 * 3 * 6 * 5  # methods, data sets, numbers of shots, episodes
+    fits = 3 * 5 * (6 + 2)  # data sets, episodes, numbers of shots of standard, and of primus beside its own head
     assert work(tuned, params) == pytest.approx(300 * 128 + 0.6 * fits * 100 * 32 * 1.75)
+    everywhere = {"fewshot.also": ["finetune"], "fewshot.also_finetuned.shots": [1, 2, 5, 10], "fewshot.also_finetuned.encoders": 2}
+    tuned = Experiment("b", "demo", ("primus", "standard", "statistics"), {"pretrain.seeds": [0, 1, 2], **everywhere})
+    assert work(tuned, params) == pytest.approx(3 * 300 * 128 + 0.6 * 3 * 5 * (3 * 6 + 2 * 4) * 100 * 32 * 1.75)
     assert work(Experiment("c", "samples", ("primus",), {"pretrain.seeds": [0]}), params) == 4 * 100 * 128
     assert work(Experiment("d", "egoexo4d", ("primus",), {}), params) is None, "its budget is in epochs"
 
