@@ -91,6 +91,34 @@ def load_value(dotted: str, path: str | Path = PARAMS) -> Any:
     return value
 
 
+def layered(params: Mapping[str, Any], dotted: str) -> Any:
+    """The value at `dotted` as every reader of parameters sees it: the section's own, where that is null the chosen profile's, then the preset's.
+
+    None where all three are null or absent.
+    """
+    for layer in ("", f"profiles.{params['data']}.", f"presets.{params['preset']}."):
+        value: Any = params
+        for part in (layer + dotted).split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if value is not None:
+            return value
+    return None
+
+
+def resolve(dotted: str, path: str | Path = PARAMS) -> Any:
+    """One value that `load` would find for a dataclass with this key (see `layered`): what a stage needs of another stage's section.
+
+    Raises UserError where the section has no such key, or no value.
+    """
+    params = read_params(path)
+    _chosen(params, "data", "profiles", path), _chosen(params, "preset", "presets", path)
+    value = layered(params, dotted)
+    if value is None:
+        load_value(dotted, path)
+        raise UserError(f"{path}: missing value for {dotted}: set it there, or in the profile or the preset")
+    return value
+
+
 def profile_name(path: str | Path = PARAMS) -> str:
     """The chosen profile (`data`), which must be one of `profiles`."""
     return _chosen(read_params(path), "data", "profiles", path)

@@ -18,7 +18,7 @@ from primus.evaluation.protocols import Protocol, segments_to_encode
 from primus.evaluation.window_statistics import statistic_names, window_statistics
 from primus.keyed_arrays import Attribute, KeyedArrays, KeyedWriter
 from primus.models.encoder import ImuEncoder
-from primus.params import Compute, load, load_value, nearest, profile_name
+from primus.params import Compute, load, nearest, profile_name, resolve
 from primus.stage import StageLog, progress, stage
 from primus.training.given import STATISTICS
 
@@ -89,8 +89,8 @@ def describe(found: dict[str, Any], imu: KeyedArrays, keys: list[str], out: Path
 
 
 def chosen_protocol() -> Protocol:
-    """`fewshot.protocol`, or the preset's: the one setting of the few-shot stage that decides which segments need features."""
-    found = load_value("fewshot.protocol") or load_value(f"presets.{load_value('preset')}.fewshot.protocol")
+    """`fewshot.protocol`: the one setting of the few-shot stage that decides which segments need features."""
+    found = resolve("fewshot.protocol")
     known = {str(name): name for name in get_args(Protocol)}
     if found not in known:
         raise UserError(f"fewshot.protocol is {found!r}{nearest(str(found), known)}")

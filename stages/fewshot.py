@@ -20,7 +20,7 @@ from primus.evaluation.metrics import METRICS
 from primus.evaluation.paired import comparison_table
 from primus.evaluation.protocols import apply_protocol, shared_people
 from primus.evaluation.scalars import with_bounds
-from primus.evaluation.settings import FewShotParams
+from primus.evaluation.settings import FewShotParams, ZeroShotParams
 from primus.evaluation.site_table import site_metrics, site_table
 from primus.evaluation.sites import leave_site_out, site_tasks
 from primus.evaluation.sweep import Fit, Source, Sweep, plan_checks, plan_fits
@@ -136,7 +136,7 @@ def prompt_weights(tasks: list[Task], sources: Sequence[Source], params: FewShot
 
     choice = load(EncoderChoice, "embed.encoder")
     identity = shared_encoder(choice.model, choice.weights, choice.device).identity
-    named = load_value(f"profiles.{profile_name()}.zeroshot").get("prompts") or {}
+    named = load(ZeroShotParams, "zeroshot").prompts
     found = {}
     for dataset, classes in sorted({task.dataset: task.classes for task in tasks}.items()):
         name = named.get(dataset, dataset)

@@ -14,7 +14,7 @@ import typer
 
 from primus.artifacts import atomic_folder, read_json, read_table, write_csv, write_json
 from primus.errors import UserError
-from primus.params import load, load_value, profile_name
+from primus.params import load, load_value, profile_name, resolve
 from primus.reporting.beside import read_beside
 from primus.reporting.picture import few_shot_picture
 from primus.reporting.report import figure_tables, report_page, report_tables
@@ -58,12 +58,6 @@ def curves_of(method: str) -> pd.DataFrame:
         raise UserError(f"{path} does not exist; run `dvc repro pretrain@{method}`") from None
 
 
-def encoder_weights(profile: str) -> str:
-    """Weights of the frozen video and text encoder: the value in `embed`, else the profile's."""
-    own = load_value("embed.encoder.weights")
-    return str(load_value(f"profiles.{profile}.embed.encoder.weights") if own is None else own)
-
-
 @stage("report")
 def main() -> None:
     """Read the results of this profile, write the report, print the table."""
@@ -79,7 +73,7 @@ def main() -> None:
     results = Results(
         profile=profile,
         simulated=load_value(f"profiles.{profile}.corpus") == "simulation",
-        random_embeddings=encoder_weights(profile) == "fixed-random",
+        random_embeddings=resolve("embed.encoder.weights") == "fixed-random",
         headline=params.headline_shots,
         reference=params.reference,
         lead=(params.lead_dataset, params.lead_method),
@@ -93,7 +87,7 @@ def main() -> None:
         losses={method: curves_of(method) for method in methods},
         segments=read_json("metrics/segment.json"),
         beside=read_beside(root, profile, shown),
-        margin=float(load_value("fewshot.margin")),
+        margin=float(resolve("fewshot.margin")),
     )
     with atomic_folder(root / "report") as out:
         (out / "index.html").write_text(report_page(results), encoding="utf-8")

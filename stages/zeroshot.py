@@ -12,7 +12,7 @@ Writes
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from primus.evaluation.metrics import METRICS
 from primus.evaluation.prompts import ClassPrompts, has_prompts, load_prompts
 from primus.evaluation.protocols import apply_protocol
 from primus.evaluation.scalars import with_bounds
-from primus.evaluation.settings import FewShotParams
+from primus.evaluation.settings import FewShotParams, ZeroShotParams
 from primus.evaluation.statistics import Resampling, estimates
 from primus.evaluation.tasks import Task, build_tasks
 from primus.evaluation.zeroshot import ZeroShot, encode_prompts, require_encoder, score_zeroshot, stored, wording_scores
@@ -42,17 +42,6 @@ BOUNDS = [f"{name}{ending}" for name in METRICS for ending in ("", "_lo", "_hi")
 SPREAD = [f"{name}_wording_{kind}" for name in METRICS for kind in ("sd", "min", "max")]
 WORDING_COLUMNS = ["dataset", "method", "wording", "template", "phrase", *METRICS]
 PREDICTION_COLUMNS = ["dataset", "method", "seed", "participant", "label", "predicted", "count"]
-
-
-@dataclass(frozen=True)
-class ZeroShotParams:
-    """Section `zeroshot` of params.yaml.
-
-    Attributes:
-        prompts: data set -> name of its prompt file in primus/evaluation/class_prompts; a data set that is not listed has one of its own name.
-    """
-
-    prompts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

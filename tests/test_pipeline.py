@@ -1,5 +1,6 @@
 """The DVC graph itself: dependencies cover imports, parameters exist, metrics are committed files, commands are module runs."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -101,3 +102,38 @@ def test_loss_weights_touch_one_method_only() -> None:
     assert users == [], "only the item sections of the foreach may name `loss`"
     sections = [item["section"] for item in PARAMS["methods"].values()]
     assert sections.count("loss") == 1
+
+
+def parameters_read(stage: str) -> set[str]:
+    """Dotted names that the stage's own source passes to the functions that read params.yaml."""
+    named = set()
+    for node in ast.walk(ast.parse((ROOT / "stages" / f"{stage}.py").read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("load", "load_value", "resolve"):
+            named |= {arg.value for arg in node.args if isinstance(arg, ast.Constant)}
+    return {name for name in named if name.partition(".")[0] not in ("compute", "data")}
+
+
+@pytest.mark.parametrize("name", sorted(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]))
+def test_every_section_a_stage_reads_is_its_dependency_in_all_layers(name: str) -> None:
+    body = dict(bodies())[name]
+    listed = {str(entry) for entry in body.get("params", [])}
+    read = parameters_read(name)
+    for dotted in read:
+        section = dotted.partition(".")[0]
+        layers = ["", *(["profiles.${data}."] if section in IN_PROFILE else []), *(["presets.${preset}."] if section in IN_PRESET else [])]
+        for layer in layers:
+            parts = (layer + dotted).split(".")
+            start = layer.count(".") + 1
+            prefixes = {".".join(parts[:length]) for length in range(start, len(parts) + 1)}
+            assert prefixes & listed, f"stage {name} reads {dotted}, but dvc.yaml does not list {layer}{section} as its parameter"
+
+
+def test_the_check_of_parameters_sees_what_stages_read() -> None:
+    assert {"fewshot", "zeroshot", "embed.encoder"} <= parameters_read("fewshot")
+    assert "fewshot.protocol" in parameters_read("features")
+    assert {"report", "fewshot.margin", "embed.encoder.weights"} <= parameters_read("report")
+
+
+@pytest.mark.parametrize("name", ["fewshot", "zeroshot"])
+def test_prompt_files_are_dependencies_of_the_stages_that_read_them(name: str) -> None:
+    assert "primus/evaluation/class_prompts" in dict(bodies())[name]["deps"]

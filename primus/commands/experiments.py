@@ -126,11 +126,11 @@ def _show(groups: "list[Group]", profile: str) -> None:
 
     from primus.experiments.table import TABLE
     from primus.experiments.words import markdown
-    from primus.params import load_value
+    from primus.params import layered, read_params
 
     if not Path(TABLE).exists():
         raise UserError(f"{TABLE} does not exist; run `make ablations`")
-    shots = int(load_value(f"profiles.{profile}.report.headline_shots"))
+    shots = int(layered(read_params() | {"data": profile}, "report.headline_shots"))
     found = markdown(pd.read_csv(TABLE, dtype={"variant": str}), shots, profile)
     for group in groups:
         print(f"\n### {group.name}: {group.asks}\n\n{found.get(group.name, 'Not run.')}")

@@ -1,4 +1,4 @@
-"""Section `fewshot` of params.yaml."""
+"""Sections `fewshot` and `zeroshot` of params.yaml."""
 
 from dataclasses import dataclass, field
 
@@ -91,3 +91,14 @@ class FewShotParams:
     def heads(self, own: str) -> tuple[str, ...]:
         """The heads of a method, the one it is judged by first; `own` is the only head of a method that names one."""
         return (own,) if own else tuple(dict.fromkeys((self.probe, *self.also)))
+
+
+@dataclass(frozen=True)
+class ZeroShotParams:
+    """Section `zeroshot` of params.yaml.
+
+    Attributes:
+        prompts: data set -> name of its prompt file in primus/evaluation/class_prompts; a data set that is not listed has one of its own name.
+    """
+
+    prompts: dict[str, str] = field(default_factory=dict)

@@ -221,7 +221,7 @@ class Sweep:
             start = self._start(fit)
             inputs += [fit.source.identity, "" if start is None else _digest(np.ascontiguousarray(start).tobytes())]
             head["settings"] = [params.c, params.neighbours, params.trees, dataclasses.asdict(params.sgd), params.standardise, params.calibrate]
-        return self.cache.key(inputs, head, "primus.evaluation.fewshot")
+        return self.cache.key(inputs, head, __name__)  # this module reaches every head
 
 
 def task_digest(task: Task) -> str:

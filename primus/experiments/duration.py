@@ -8,6 +8,7 @@ from typing import Any
 
 from primus.experiments.composing import composed
 from primus.experiments.listing import Experiment
+from primus.params import layered
 
 UNTRAINED = ("none", "released", "statistics")
 FINETUNED = 0.6  # work of a segment in fine-tuning, without a second view and neighbours, beside one in pretraining
@@ -27,28 +28,27 @@ def work(experiment: Experiment, params: Mapping[str, Any]) -> float | None:
     """
     own = composed(experiment, params)
     profile = own["profiles"][experiment.profile]
-    steps, batch = (_layered(own, "pretrain", key) for key in ("steps", "batch_size"))
+    steps, batch = (layered(own, f"pretrain.{key}") for key in ("steps", "batch_size"))
     if not steps or not batch:
         return None
-    splits = [(place.get("segment") or {}).get("splits") or {} for place in (own, profile)]
-    folds = next((found["folds"] for found in splits if found.get("folds")), 1)
+    folds = layered(own, "segment.splits.folds") or 1
     total = float(steps * batch * trainings(experiment, params))
-    fewshot, tuning = own.get("fewshot") or {}, (own.get("fewshot") or {}).get("finetune") or {}
+    tuning = layered(own, "fewshot.finetune") or {}
     if tuning.get("steps"):
         labelled = sum("probe" in (entry.get("purpose") or []) for entry in profile.get("datasets", {}).values())
-        fits = labelled * fewshot.get("episodes", 1) * _finetuned(own, experiment.seeds)
+        fits = labelled * (layered(own, "fewshot.episodes") or 1) * _finetuned(own, experiment.seeds)
         total += FINETUNED * fits * tuning["steps"] * tuning["batch_size"] * (1 + tuning["trial_share"] * len(tuning["lr"]))
     return total * folds
 
 
 def _finetuned(own: Mapping[str, Any], seeds: int) -> int:
     """Fine-tunings of one episode of one data set: encoders times numbers of shots, of methods judged by them and of all others they stand beside."""
-    fewshot, shots = own.get("fewshot") or {}, len(_layered(own, "fewshot", "shots") or [])
-    limits = {name: _layered(own, "fewshot.also_finetuned", name) for name in ("shots", "encoders")}
-    beside = min(seeds, limits["encoders"]) * (len(limits["shots"]) if limits["shots"] else shots) if "finetune" in (fewshot.get("also") or []) else 0
+    shots, also, judge = len(layered(own, "fewshot.shots") or []), layered(own, "fewshot.also") or [], layered(own, "fewshot.probe")
+    limits = {name: layered(own, f"fewshot.also_finetuned.{name}") for name in ("shots", "encoders")}
+    beside = min(seeds, limits["encoders"]) * (len(limits["shots"]) if limits["shots"] else shots) if "finetune" in also else 0
     total = 0
     for section in _sections(own):
-        judged = section.get("probe") or fewshot.get("probe")
+        judged = section.get("probe") or judge
         trained = section.get("objective") != "statistics" and not section.get("probe")
         total += seeds * shots if judged == "finetune" else beside if trained else 0
     return total
@@ -81,15 +81,6 @@ def _pace(profile: str, logs: Path) -> float | None:
         return median(paces)
     rates = [row["segments_per_s"] for row in _rows(logs / "pretrain.jsonl") if row.get("event") == "step" and row.get("segments_per_s")]
     return float(rates[-1]) if rates else None
-
-
-def _layered(params: Mapping[str, Any], section: str, key: str) -> Any:
-    """A value as stages read it: the section's own, else the profile's."""
-    own, of_profile = params, params["profiles"][params["data"]]
-    for part in section.split("."):
-        own, of_profile = own.get(part) or {}, of_profile.get(part) or {}
-    value = own.get(key)
-    return value if value is not None else of_profile.get(key)
 
 
 def _sections(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:

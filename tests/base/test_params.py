@@ -9,7 +9,7 @@ import yaml
 
 import primus.params
 from primus.errors import UserError
-from primus.params import AT_TOP, Compute, load, load_datasets, load_value, profile_name
+from primus.params import AT_TOP, Compute, load, load_datasets, load_value, profile_name, resolve
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,18 @@ def test_single_values(tmp_path: Path) -> None:
     assert profile_name(path) == "demo"
     with pytest.raises(UserError, match=r"no key 'profiles.demo.sektion'; did you mean 'section'"):
         load_value("profiles.demo.sektion", path)
+
+
+def test_one_value_is_the_one_that_a_section_would_have(tmp_path: Path) -> None:
+    for changes in ({}, {"data": "other"}, {"section": GOOD["section"] | {"rate_hz": 20, "nn": {"retrieval": "text"}}}):  # type: ignore[operator]
+        path = write(tmp_path, **changes)
+        whole = load(Section, "section", path)
+        assert resolve("section.rate_hz", path) == whole.rate_hz
+        assert resolve("section.nn.retrieval", path) == whole.nn.retrieval
+    with pytest.raises(UserError, match=r"missing value for section\.window_s: set it there, or in the profile or the preset"):
+        resolve("section.window_s", path)
+    with pytest.raises(UserError, match=r"no key 'section\.shot'; did you mean 'shots'"):
+        resolve("section.shot", path)
 
 
 def test_yaml_cannot_run_code(tmp_path: Path) -> None:

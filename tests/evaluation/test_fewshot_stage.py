@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import pytest
 import yaml
 
 from primus.artifacts import read_table
+from primus.provenance import import_closure
+from primus.work_cache import WorkCache
 from tests.evaluation.fewshot_project import PARAMS, build, corpus
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,6 +154,23 @@ def test_a_setting_of_one_head_leaves_the_others_in_the_cache(tmp_path: Path) ->
     assert fewshot(tmp_path) == ""
     second = set(entries.glob("*/*.entry"))
     assert len(second - first) == 2 * 2 * 3, "two data sets, two representations, three sizes of the new head"
+
+
+def test_a_finished_fit_is_kept_for_the_code_of_every_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named, key = set(), WorkCache.key
+
+    def watched(self: WorkCache, inputs: Sequence[str], params: Mapping[str, Any], module: str) -> str:
+        named.add(module)
+        return key(self, inputs, params, module)
+
+    monkeypatch.setattr(WorkCache, "key", watched)
+    build(tmp_path, also=[], shots=[1], site_shots=0)
+    assert fewshot(tmp_path) == ""
+    heads = {*(ROOT / "primus" / "evaluation" / "probes").glob("*.py"), ROOT / "primus" / "evaluation" / "finetune.py"}
+    assert len(heads) > 5
+    for module in named:
+        assert heads <= set(import_closure(module)), f"a mended head would meet the fits that {module} kept"
+    assert named
 
 
 def test_fine_tuning_beside_another_head_keeps_to_its_limits(tmp_path: Path) -> None:
