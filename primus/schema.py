@@ -10,34 +10,31 @@ CHANNELS: Final = ("accel_x", "accel_y", "accel_z", "gyro_x", "gyro_y", "gyro_z"
 
 UNITS: Final = "m/s^2,m/s^2,m/s^2,rad/s,rad/s,rad/s"
 
-SPLITS_OF_PRETRAINING: Final = ("train", "val")
-SPLITS_OF_PROBE: Final = ("shots", "test")
-
-REASONS: Final[dict[str, str]] = {
-    "no_imu": "the take has no IMU recording, or the asked-for sensor stream is absent",
-    "unreadable_imu": "the IMU file is corrupt, truncated or of an unknown layout",
-    "imu_short": "the IMU recording does not cover the whole take",
-    "gap": "the interval touches a hole in the IMU recording",
-    "non_monotonic": "time runs backwards in the IMU recording",
-    "non_finite": "the IMU holds NaN or infinite values in the interval",
-    "saturated": "too many samples sit at the sensor's limit",
-    "flat_axis": "an axis is constant",
-    "missing_axis": "an axis holds no data",
-    "duplicate_axis": "two axes of one sensor carry the same signal",
-    "implausible_gravity": "the mean specific force is far from 9.81 m/s^2",
-    "low_rate": "the recording's sampling rate is below the least usable rate",
-    "outside_take": "the interval does not lie within the take",
-    "mixed_label": "no activity covers more than half of the interval",
-    "no_text": "a narration without usable text",
-    "no_label": "a take of a labelled set carries none of the known classes",
-    "too_short": "the take or activity is shorter than one segment",
-    "unreadable_video": "the video is missing, corrupt or has no decodable frame",
-    "timesync_invalid": "timesync.csv has no usable device time in the take's rows",
-    "not_in_takes": "annotations refer to a take that takes.json does not list",
-    "unreadable_metadata": "the take's metadata are corrupt or incomplete",
-    "reader_crashed": "the process reading the take died or exceeded its time limit",
-}
-"""The closed list of reasons for which a take, recording, segment or annotation is refused."""
+REASONS: Final = (
+    "no_imu",
+    "unreadable_imu",
+    "imu_short",
+    "gap",
+    "non_monotonic",
+    "non_finite",
+    "saturated",
+    "flat_axis",
+    "missing_axis",
+    "duplicate_axis",
+    "implausible_gravity",
+    "low_rate",
+    "outside_take",
+    "mixed_label",
+    "no_text",
+    "no_label",
+    "too_short",
+    "unreadable_video",
+    "timesync_invalid",
+    "not_in_takes",
+    "unreadable_metadata",
+    "reader_crashed",
+)
+"""The closed list of reasons for which a take, recording, segment or annotation is refused; `primus.reasons` says what each means."""
 
 SCOPES: Final = ("take", "segment", "video", "annotation")
 

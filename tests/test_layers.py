@@ -21,6 +21,7 @@ LAYERS = {
     "primus.deploy": 6,
     "primus.experiments": 6,
     "primus.sklearn": 6,
+    "primus.reasons": 6,
     "primus.reporting": 6,
     "primus.inspection": 6,
     "primus.cli": 7,

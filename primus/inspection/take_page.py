@@ -6,11 +6,11 @@ from typing import Any
 from primus.inspection.takes import InspectedTake
 from primus.inspection.timeline import Span, Strip, Timeline, timeline_of
 from primus.inspection.told import told
+from primus.reasons import meaning
 from primus.reporting.charts import nice_ticks
 from primus.reporting.html import escape, page, paragraph, section, table
 from primus.reporting.palette import Look, looks
 from primus.reporting.svg import element, figure, label, path
-from primus.schema import REASONS
 
 LEFT, RIGHT, TOP = 86, 16, 14
 STRIP, BETWEEN, LANE = 46, 6, 11
@@ -196,7 +196,7 @@ def _rejects(take: InspectedTake) -> str:
     rows = []
     for row in take.rejects.to_dict("records"):
         when = f"{row['start_s']:.3f} to {row['end_s']:.3f}" if row["start_s"] == row["start_s"] else ""
-        rows.append([row["reason"], row["scope"], when, REASONS.get(row["reason"], ""), row["detail"]])
+        rows.append([row["reason"], row["scope"], when, meaning(row["reason"]), row["detail"]])
     return section("Rejects", f'<div class="words">{table("", ["reason", "scope", "seconds", "meaning", "detail"], rows)}</div>')
 
 

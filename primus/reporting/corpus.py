@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from primus.reasons import meaning
 from primus.reporting.charts import Curve, curves_chart, legend, nice_ticks
 from primus.reporting.html import beside, details, escape, paragraph, section, table
 from primus.reporting.palette import looks
 from primus.reporting.results import Results
-from primus.schema import REASONS
 
 LOSS_PREFIX = {"train": "training", "val": "validation"}
 
@@ -75,7 +75,7 @@ def corpus(results: Results) -> str:
     refused = []
     for key in refusals:
         _, scope, reason = key.split(".")
-        refused.append([f"{reason} ({scope})", *(str(numbers.get(key, 0)) for numbers in found.values()), REASONS.get(reason, "")])
+        refused.append([f"{reason} ({scope})", *(str(numbers.get(key, 0)) for numbers in found.values()), meaning(reason)])
     words = (
         "What the raw recordings gave, and everything that was refused: a refused segment costs itself, a refused take or video no more than that."
     )

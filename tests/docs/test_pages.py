@@ -3,10 +3,13 @@
 import re
 import subprocess
 import sys
+from functools import reduce
 from pathlib import Path
 
 import pytest
+import yaml
 
+from primus.reasons import EXPLANATIONS
 from primus.schema import REASONS, SEGMENTS, TAKES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,8 +28,21 @@ def test_the_method_quotes_lines_that_exist() -> None:
 
 
 def test_every_reason_of_the_closed_list_is_explained_and_no_other() -> None:
-    table = (DOCS / "errors.md").read_text().split("## Errors that end a run")[0]
-    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(REASONS)
+    assert tuple(EXPLANATIONS) == REASONS
+    for reason, told in EXPLANATIONS.items():
+        assert told.meaning, reason
+        assert told.remedy, reason
+        assert not {"|", "\n"} & {*told.meaning, *told.remedy}, f"{reason}: a table's cell cannot hold it"
+        assert "`" not in told.meaning, f"{reason}: the meaning is shown as plain text, too"
+
+
+def test_parameters_that_remedies_name_exist() -> None:
+    segment = yaml.safe_load((ROOT / "params.yaml").read_text())["segment"]
+    named = [name for told in EXPLANATIONS.values() for name in re.findall(r"`segment\.([\w.]+)`", told.remedy)]
+    assert len(named) >= 10
+    for name in named:
+        *sections, key = name.split(".")
+        assert key in reduce(lambda found, section: found[section], sections, segment), name
 
 
 def test_columns_of_written_tables_are_listed() -> None:
@@ -36,8 +52,9 @@ def test_columns_of_written_tables_are_listed() -> None:
             assert name in text, name
 
 
-def test_the_stages_page_is_made_from_the_graph() -> None:
-    done = subprocess.run([sys.executable, ROOT / ".ci" / "docs_stages.py"], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("generator", ["docs_stages.py", "docs_errors.py"])
+def test_pages_are_what_they_are_made_from(generator: str) -> None:
+    done = subprocess.run([sys.executable, ROOT / ".ci" / generator], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
