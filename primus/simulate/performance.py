@@ -28,7 +28,6 @@ FREE_FALL: Final = GRAVITY * (FLIGHT[1] - FLIGHT[0]) ** 2 / (2 * np.pi**2)
 
 STEEPEST: Final = 1.3
 SMOOTH_S: Final = 0.02
-HAND_CHANNELS: Final = ("right_u", "right_v", "left_u", "left_v")
 
 
 @dataclass(frozen=True)
