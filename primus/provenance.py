@@ -47,14 +47,14 @@ def _imported(path: Path, package: str, root: str, by_name: bool) -> set[str]:
 
 
 @cache
-def _closure(module: str, by_name: bool) -> dict[str, Path]:
-    """Modules that `module` reaches and their source files; see `import_closure`."""
+def _closure(module: str, by_name: bool, without: frozenset[str] = frozenset()) -> dict[str, Path]:
+    """Modules that `module` reaches, other than through those in `without`, and their source files; see `import_closure`."""
     found: dict[str, Path] = {}
     todo = {module, *(".".join(module.split(".")[:n]) for n in range(1, module.count(".") + 1))}
     while todo:
         name = todo.pop()
         path = _source(name)
-        if path is None or name in found:
+        if path is None or name in found or name in without:
             continue
         found[name] = path
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
@@ -76,13 +76,22 @@ def import_closure(module: str, by_name: bool = False) -> tuple[Path, ...]:
 
 
 @cache
-def code_digest(module: str) -> str:
+def code_digest(module: str, without: frozenset[str] = frozenset()) -> str:
     """sha256 over the names and contents of the module's import closure; the folder it lies in is no part of it.
 
     `dvc exp run --temp` and queue workers run the same code from a folder of their own.
+
+    Args:
+        module: what made the result.
+        without: modules of the closure that the result does not go through, left out with what only they import.
+
+    Raises:
+        ValueError: a module left out is not in the closure, so leaving it out says nothing (was it renamed?).
     """
+    if strangers := sorted(without - _closure(module, by_name=False).keys()):
+        raise ValueError(f"{module} does not import {', '.join(strangers)}, which its digest is to leave out; expected modules it reaches")
     digest = hashlib.sha256()
-    for name, path in sorted(_closure(module, by_name=False).items()):
+    for name, path in sorted(_closure(module, by_name=False, without=without).items()):
         digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

@@ -42,9 +42,12 @@ class WorkCache:
             raise UserError(f"the work cache {self.root} cannot be used: {standing} is a file; set PRIMUS_CACHE to a folder")
         self.corrupt = 0
 
-    def key(self, inputs: Sequence[str], params: Mapping[str, Any], module: str) -> str:
-        """sha256 over input identities (`provenance.file_identity`), parameters, and the source of `module` and all it imports."""
-        text = json.dumps({"inputs": list(inputs), "params": params, "code": code_digest(module)}, sort_keys=True, default=str)
+    def key(self, inputs: Sequence[str], params: Mapping[str, Any], module: str, without: frozenset[str] = frozenset()) -> str:
+        """sha256 over input identities (`provenance.file_identity`), parameters, and the source of `module` and all it imports.
+
+        Modules in `without` are no part of it: what is kept must not go through them (`provenance.code_digest`).
+        """
+        text = json.dumps({"inputs": list(inputs), "params": params, "code": code_digest(module, without)}, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _entry(self, key: str) -> Path:

@@ -26,6 +26,10 @@ from primus.training.resident import CPU, AlignedBy, ResidentSegments, thin_alig
 from primus.training.settings import TrainingSettings
 from primus.work_cache import WorkCache
 
+AFTER_TRAINING = frozenset({"primus.models.pretrained", "primus.models.model_card"})
+"""Modules that the encoder's `save_pretrained` and `from_pretrained` import. They write and read a finished model; training state is tensors from
+`state_dict` and never passes through them, so a sentence of the model card trains nothing again."""
+
 DEFAULT_PROJECTION = 512  # width of the projections where the corpus has no embeddings to match
 
 
@@ -96,7 +100,7 @@ class Pretraining:
         pretrain = {name: value for name, value in asdict(self.settings).items() if name not in ("seeds", "checkpoint_every_s", "export")}
         everything = {"method": asdict(self.method), "pretrain": pretrain, "threads": self.threads, "seed": seed, "fold": fold}
         cache = WorkCache("pretrain")
-        return Checkpoint(cache, cache.key(self.identity, everything, "primus.training.run"))
+        return Checkpoint(cache, cache.key(self.identity, everything, "primus.training.run", AFTER_TRAINING))
 
     def run(
         self,
