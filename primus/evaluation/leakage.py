@@ -3,6 +3,7 @@
 import pandas as pd
 
 from primus.errors import UserError
+from primus.segments.groups import group_of
 
 SEEN = ("train", "val", "shots")
 """Splits whose participants must be absent from the test split of the same fold."""
@@ -13,8 +14,9 @@ def groups(table: pd.DataFrame) -> pd.Series:
 
     `table` has columns dataset, take_uid, participant (null where unknown).
     """
-    takes = "take " + table["dataset"].astype(str) + "/" + table["take_uid"].astype(str)
-    return table["participant"].astype("object").where(table["participant"].notna(), takes).astype(str)
+    people = table["participant"].astype("object").where(table["participant"].notna(), None)
+    found = [group_of(*row) for row in zip(table["dataset"], table["take_uid"], people, strict=True)]
+    return pd.Series(found, index=table.index, dtype="object").astype(str)
 
 
 def assert_disjoint(splits: pd.DataFrame) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from primus.errors import UserError
 from primus.seeds import generator
+from primus.segments.groups import group_of
 
 PARTS = ("train", "val", "shots", "test")
 
@@ -53,7 +54,7 @@ class SplitTake:
     @property
     def group(self) -> str:
         """The participant, or the take itself where nobody is known."""
-        return self.participant or f"take:{self.dataset}/{self.take_uid}"
+        return group_of(self.dataset, self.take_uid, self.participant)
 
 
 @dataclass(frozen=True)

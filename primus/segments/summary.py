@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from primus.schema import Reject
+from primus.segments.groups import group_of
 from primus.segments.segmenter import TakeSegments
 from primus.segments.splits import SplitRow
 
@@ -108,7 +109,7 @@ def _split_counts(segments: pd.DataFrame, rows: Sequence[SplitRow]) -> dict[str,
             entry[split] = {
                 "takes": len(mine),
                 "segments": int(sum(sizes.get((row.dataset, row.take_uid), 0) for row in mine)),
-                "groups": len({row.participant or f"{row.dataset}/{row.take_uid}" for row in mine}),
+                "groups": len({group_of(row.dataset, row.take_uid, row.participant) for row in mine}),
             }
         report[f"fold{fold}"] = entry
     return report

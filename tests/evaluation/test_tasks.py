@@ -36,7 +36,7 @@ def test_a_tested_participant_seen_elsewhere_is_refused_also_across_data_sets(co
 def test_where_the_participant_is_unknown_the_take_must_not_be_split() -> None:
     rows = [("a", "shots"), ("b", "test"), ("a", "test")]
     splits = pd.DataFrame([{"fold": 0, "dataset": "d", "take_uid": take, "participant": None, "split": split} for take, split in rows])
-    with pytest.raises(UserError, match="take d/a"):
+    with pytest.raises(UserError, match="take:d/a"):
         assert_disjoint(splits)
     assert_disjoint(splits.iloc[:2])
 
