@@ -18,7 +18,7 @@ class Policy:
         hop_s: seconds from one window's start to the next; None for the window's length.
         missing_gyro: a recording without gyroscope is refused, or its gyroscope channels are zeros.
         short: a recording shorter than a window is refused, or mirrored in time at its end until it fills one.
-        thresholds: of the quality checks, which are those of pretraining.
+        thresholds: of the quality checks; by default those of the class, whatever `segment.quality` was when a model was trained.
 
     Raises:
         UserError: a value is not one of those.
