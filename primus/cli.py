@@ -10,6 +10,7 @@ import typer
 
 from primus.commands import comparing, experiments, exporting, features, fetching, finetuning, probing, prompting, recordings, repository, weights
 from primus.errors import Rejected, UserError
+from primus.system_faults import lacked_memory
 
 app = typer.Typer(
     name="primus",
@@ -55,11 +56,17 @@ app.command("convert-clip")(weights.convert_clip)
 
 
 def main() -> None:
-    """Run the command; a mistake is one line on stderr and exit status 1, never a traceback."""
+    """Run the command; a mistake, or a lack of memory, is one line on stderr and exit status 1, never a traceback."""
     try:
         app(standalone_mode=True)
     except (UserError, Rejected) as error:
         print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except Exception as error:
+        if not lacked_memory(error):
+            raise
+        said = " ".join(str(error).split())[:120] or "no more was given"
+        print(f"error: out of memory ({said}); free some and run the command again", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

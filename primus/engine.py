@@ -153,7 +153,7 @@ class _Worker:
 
 
 @dataclass(frozen=True)
-class _Trouble:
+class Trouble:
     """Why a worker is replaced, whether that may have been for lack of memory, and the reason to refuse its item with."""
 
     text: str
@@ -162,7 +162,7 @@ class _Trouble:
 
 
 @dataclass
-class _Board:
+class Board:
     """Finished outcomes by index, the next index to hand out and to hand over, and what is done once more: `waiting`, then `alone`."""
 
     finished: dict[int, tuple[Any, Rejected | None]] = field(default_factory=dict)
@@ -184,7 +184,7 @@ class _Board:
         self.next_given += 1
         return self.next_given - 1
 
-    def failed(self, index: int, trouble: _Trouble) -> None:
+    def failed(self, index: int, trouble: Trouble) -> None:
         """Refuse an item, or have it done once more where it may have been for lack of memory."""
         if trouble.memory and index not in self.alone:
             log.warning("item %d of the work: %s; it is done once more by itself", index + 1, trouble.text)
@@ -197,7 +197,7 @@ def _in_workers(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int, timeout_s: float | Callable[[Item], float] | None
 ) -> Generator[Outcome[Item, Result], None, None]:
     pool = [_start(function) for _ in range(workers)]
-    board = _Board()
+    board = Board()
     try:
         while board.next_due < len(items):
             for worker in pool:
@@ -266,7 +266,7 @@ def _give(worker: _Worker, items: Sequence[Any], index: int | None, timeout_s: f
         worker.pipe.send(items[index])
 
 
-def _hear(worker: _Worker, board: _Board) -> _Trouble | None:
+def _hear(worker: _Worker, board: Board) -> Trouble | None:
     """Take a worker's message; why it cannot go on where it says so, or says nothing any more."""
     try:
         kind, *content = worker.pipe.recv()
@@ -278,7 +278,7 @@ def _hear(worker: _Worker, board: _Board) -> _Trouble | None:
     elif kind == "mistake":
         raise UserError(content[0])
     elif kind == "memory":
-        return _Trouble(content[0], memory=True, reason=content[1])
+        return Trouble(content[0], memory=True, reason=content[1])
     else:
         assert worker.index is not None
         board.finished[worker.index] = (content[0], Rejected(*content[1]) if content[1] else None)
@@ -286,18 +286,18 @@ def _hear(worker: _Worker, board: _Board) -> _Trouble | None:
     return None
 
 
-def _overdue(worker: _Worker) -> _Trouble | None:
+def _overdue(worker: _Worker) -> Trouble | None:
     if worker.deadline is None or time.monotonic() < worker.deadline:
         return None
-    return _Trouble(f"no result within its time limit of {worker.limit_s:g} s")
+    return Trouble(f"no result within its time limit of {worker.limit_s:g} s")
 
 
-def _last_words(exitcode: int | None) -> _Trouble:
+def _last_words(exitcode: int | None) -> Trouble:
     if exitcode is not None and exitcode < 0:
         name = signal.Signals(-exitcode).name
         killed = exitcode == -signal.SIGKILL
-        return _Trouble(f"its process was ended by {name}" + (" (out of memory?)" if killed else ""), memory=killed)
-    return _Trouble(f"its process ended with exit code {exitcode}")
+        return Trouble(f"its process was ended by {name}" + (" (out of memory?)" if killed else ""), memory=killed)
+    return Trouble(f"its process ended with exit code {exitcode}")
 
 
 def _work(function: Callable[[Any], Any], pipe: Connection) -> None:

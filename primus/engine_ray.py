@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from primus.engine import AHEAD, THREAD_VARIABLES, Needs, Outcome, call_once
+from primus.engine import AHEAD, THREAD_VARIABLES, Board, Needs, Outcome, OutOfMemory, Trouble, call_once
 from primus.errors import Rejected, UserError
 
 RETRIES = 2
@@ -41,12 +41,13 @@ class Caller:
         """Return once the function has arrived."""
 
     def call(self, item: Any) -> tuple[str, Any, tuple[str, str] | None]:
-        """("done", value, refusal) or ("mistake", message, None)."""
+        """("done", value, refusal), ("memory", None, refusal) where there was not enough of it, or ("mistake", message, None)."""
         try:
             value, refused = call_once(self.function, item)
         except UserError as mistake:
             return "mistake", str(mistake), None
-        return "done", value, (refused.reason, refused.detail) if refused else None
+        told = (refused.reason, refused.detail) if refused else None
+        return "memory" if isinstance(refused, OutOfMemory) else "done", value, told
 
 
 @dataclass
@@ -62,23 +63,21 @@ class _Worker:
 
 
 @dataclass
-class _Board:
-    """Finished outcomes by index, takes to be tried again, how often each lost its worker, and the next index to hand out and to hand over."""
+class _Board(Board):
+    """The engine's, with takes to be tried `again` because their worker died, and how often each lost one."""
 
-    finished: dict[int, tuple[Any, Rejected | None]] = field(default_factory=dict)
     again: list[int] = field(default_factory=list)
     deaths: dict[int, int] = field(default_factory=dict)
-    next_given: int = 0
-    next_due: int = 0
 
-    def next_index(self, limit: int) -> int | None:
-        """The next take to hand out, those that lost their worker first."""
-        if self.again:
+    def next_index(self, busy: set[int], limit: int) -> int | None:
+        """The next take to hand out, those that lost their worker first; None to wait."""
+        if self.again and not busy & self.alone:
             return self.again.pop(0)
-        if self.next_given >= limit:
-            return None
-        self.next_given += 1
-        return self.next_given - 1
+        return super().next_index(busy, limit)
+
+    def lost(self, index: int) -> None:
+        """Have a take done again whose worker died; one that is to be alone still is."""
+        (self.waiting if index in self.alone else self.again).append(index)
 
 
 def map_on_ray(
@@ -91,7 +90,8 @@ def map_on_ray(
     """Yield the outcome of `function` for each item, in the items' order; see `primus.engine.map_takes` for the arguments.
 
     A take whose worker dies is given to another one up to `RETRIES` times, then refused as `reader_crashed`; one that exceeds its time limit is
-    refused at once. At most `AHEAD` takes per worker are begun beyond the one that is due, so that neither this process nor Ray's store fills up.
+    refused at once. What lacked memory is done once more while no other take is, as by the local engine. At most `AHEAD` takes per worker are begun
+    beyond the one that is due, so that neither this process nor Ray's store fills up.
 
     Raises:
         UserError: the function raised it, Ray is not installed, or `RAY_ADDRESS` cannot be reached.
@@ -139,7 +139,7 @@ class _Pool:
         """A take for every worker that has none."""
         for worker in self.members:
             if worker.ready and worker.index is None:
-                index = board.next_index(limit)
+                index = board.next_index({other.index for other in self.members if other.index is not None}, limit)
                 if index is None:
                     return
                 worker.index = index
@@ -185,6 +185,10 @@ class _Pool:
         kind, value, refused = told
         if kind == "mistake":
             raise UserError(value)
+        if kind == "memory":
+            board.failed(index, Trouble(refused[1], memory=True, reason=refused[0]))
+            self._replace(number)
+            return
         board.finished[index] = (value, Rejected(*refused) if refused else None)
         worker.index = worker.deadline = None
 
@@ -199,7 +203,7 @@ class _Pool:
             if board.deaths[index] > RETRIES:
                 board.finished[index] = (None, Rejected("reader_crashed", f"its worker died {board.deaths[index]} times; the last time: {why}"))
             else:
-                board.again.append(index)
+                board.lost(index)
         self._replace(number)
 
     def _replace(self, number: int) -> None:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from primus.errors import Rejected, UserError
+from primus.inference.reading import read_recording, reading
 from primus.inference.sources import SUFFIXES
 from primus.io.files import FileSet
-from primus.io.imu_file import TABLE_SUFFIXES, read_imu
+from primus.io.imu_file import TABLE_SUFFIXES
 from primus.io.people import person_pattern
 from primus.io.recording import ImuRecording
 from primus.io.table import TableDataset
 from primus.io.takes import Activity
+from primus.system_faults import system_fault
 
 _FIRST_FOLDER = r"^(?P<{group}>[^/]+)/"
 
@@ -28,7 +30,6 @@ class LabelSource:
         participants: "column", "folder", a regular expression with a group `participant`, or None: a column where there is one.
         match: only files in whose path below the folder this regular expression is found.
         units: of tables that do not state them; see `primus.io.table`.
-        stream: sensor stream of glasses.
         share: an activity that is shorter than a window must cover more than this share of the window centred on it.
 
     Raises:
@@ -39,7 +40,6 @@ class LabelSource:
     participants: str | None = None
     match: str | None = None
     units: Mapping[str, str] = field(default_factory=dict)
-    stream: str | None = None
     share: float = 0.5
 
     def __post_init__(self) -> None:
@@ -74,7 +74,11 @@ class LabelledRecording:
 
 
 def labelled_recordings(path: Path, where: LabelSource, left_out: Counter[str]) -> tuple[str, Iterator[LabelledRecording]]:
-    """How labels were found, in words, and the labelled recordings."""
+    """How labels were found, in words, and the labelled recordings; those that are refused are counted in `left_out` by reason.
+
+    Raises:
+        UserError: there is no recording or no label, or a file cannot be read for another fault than its own.
+    """
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
     files = FileSet.scan(path) if path.is_dir() else FileSet(path.parent, {path.name: path.stat().st_size})
@@ -106,15 +110,11 @@ def labelled_recordings(path: Path, where: LabelSource, left_out: Counter[str]) 
 def _from_names(files: FileSet, names: Sequence[tuple[str, str]], where: LabelSource, left_out: Counter[str]) -> Iterator[LabelledRecording]:
     people = where.pattern("participant")
     for name, label in names:
-        hints = {"units": dict(where.units)} if where.units and name.lower().endswith(TABLE_SUFFIXES) else {}
-        stream = where.stream if name.lower().endswith(".vrs") else None
         try:
-            recording = read_imu(files.path(name), stream, **hints)
+            with reading(name):
+                recording = read_recording(files.path(name), where.units)
         except Rejected as refused:
             left_out[refused.reason] += 1
-            continue
-        except UserError:  # a table of something else beside the recordings
-            left_out["no_imu"] += 1
             continue
         match = people.search(name) if people else None
         yield LabelledRecording(name, recording, match["participant"] if match else None, label)
@@ -129,8 +129,8 @@ def _from_columns(files: FileSet, where: LabelSource, left_out: Counter[str]) ->
     dataset = TableDataset("labelled", {key: value for key, value in config.items() if value is not None}, files)
     try:
         takes, rejects = dataset.takes()
-    except UserError:
-        if where.labels == "column":
+    except UserError as error:
+        if where.labels == "column" or system_fault(error):
             raise
         return []
     labelled = [take for take in takes if take.activities]
@@ -141,5 +141,11 @@ def _from_columns(files: FileSet, where: LabelSource, left_out: Counter[str]) ->
     found = []
     for take in labelled:
         person = take.participant.partition("/")[2] if take.participant else None
-        found.append(LabelledRecording(str(take.imu_path), dataset.read_imu(take).recording, person, None, take.activities))
+        try:
+            with reading(str(take.imu_path)):
+                recording = dataset.read_imu(take).recording
+        except Rejected as refused:  # it changed since it was listed
+            left_out[refused.reason] += 1
+            continue
+        found.append(LabelledRecording(str(take.imu_path), recording, person, None, take.activities))
     return found

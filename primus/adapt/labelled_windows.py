@@ -21,7 +21,11 @@ GRID_S = 0.1
 def labelled_windows(
     one: LabelledRecording, contract: InputContract, policy: Policy, share: float, left_out: Counter[str]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], list[str]]:
-    """Windows (N, 6, T), their start and end (2, N), and their labels."""
+    """Windows (N, 6, T), their start and end (2, N), and their labels; every other wanted window is counted in `left_out`, by its reason.
+
+    Raises:
+        Rejected: the recording as a whole cannot be used.
+    """
     if one.label is not None:
         prepared = PreparedRecording(one.recording, contract, policy)
         left_out.update(reject.reason for reject in prepared.rejects)
@@ -39,7 +43,7 @@ def labelled_windows(
         start_ns = first_ns + round(start_s * 1e9)
         place = int(np.abs(prepared.starts_ns - start_ns).argmin()) if len(prepared) else -1
         if place < 0 or abs(int(prepared.starts_ns[place]) - start_ns) > GRID_S * 1e9:
-            left_out["window_refused"] += 1
+            left_out[_reason_at(start_ns, prepared)] += 1
         elif place not in places[-1:]:
             places.append(place)
             labels.append(label)
@@ -47,6 +51,13 @@ def labelled_windows(
         return np.empty((0, 6, contract.samples), np.float32), np.empty((2, 0)), []
     imu = np.concatenate([prepared.windows(place, place + 1).imu for place in places])
     return imu, np.concatenate([prepared.times_s(place, place + 1) for place in places], axis=1), labels
+
+
+def _reason_at(start_ns: int, prepared: PreparedRecording) -> str:
+    """Why there is no window at a place of the grid."""
+    distances = {abs(round((reject.start_s or 0.0) * 1e9) - start_ns): reject.reason for reject in reversed(prepared.rejects)}
+    nearest = min(distances, default=None)
+    return "imu_short" if nearest is None or nearest > GRID_S * 1e9 else distances[nearest]  # beyond the last window that samples could fill
 
 
 def _wanted(activities: Sequence[Activity], length: float, hop: float, end_s: float, share: float, left_out: Counter[str]) -> list[tuple[float, str]]:

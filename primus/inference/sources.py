@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from primus.errors import Rejected, UserError
+from primus.inference.reading import require_own_fault
 from primus.io.archives import list_members
 from primus.io.imu_file import TABLE_SUFFIXES, TELEMETRY_SUFFIXES
 from primus.schema import Reject
@@ -21,11 +22,6 @@ class Source:
     size_bytes: int
     mtime_ns: int
 
-    @property
-    def is_table(self) -> bool:
-        """Whether columns and units may have to be guessed."""
-        return self.name.lower().endswith(TABLE_SUFFIXES)
-
 
 def find_sources(paths: Sequence[str | Path], leave_out: Iterable[Path] = ()) -> tuple[list[Source], list[Reject]]:
     """The recordings below some paths, and the archives that cannot be opened.
@@ -35,7 +31,7 @@ def find_sources(paths: Sequence[str | Path], leave_out: Iterable[Path] = ()) ->
         leave_out: files that are no recordings, as the output.
 
     Raises:
-        UserError: a path does not exist, or there is no recording at all.
+        UserError: a path does not exist, there is no recording at all, or an archive cannot be opened for another fault than its own.
     """
     absent = [str(path) for path in paths if not Path(str(path).partition("::")[0]).exists()]
     if absent:
@@ -68,6 +64,7 @@ def _members(archive: Path, rejects: list[Reject]) -> list[str]:
     """Names of an archive's recordings, in order; what cannot be opened is a reject."""
 
     def damaged(member: tuple[str, ...], refused: Rejected) -> None:
+        require_own_fault(archive, refused)
         rejects.append(Reject("", "::".join((archive.as_posix(), *member)), refused.reason, refused.detail))
 
     try:

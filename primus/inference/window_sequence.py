@@ -8,17 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from primus.errors import Rejected, UserError
+from primus.errors import Rejected
 from primus.inference.encoding import BATCH
 from primus.inference.partial_file import Progress
 from primus.inference.policy import Policy
+from primus.inference.reading import read_recording, reading
 from primus.inference.recording_windows import PreparedRecording
 from primus.inference.sources import Source
-from primus.io.imu_file import read_imu
 from primus.models.encoder import ImuEncoder
 from primus.schema import Reject
 
-STREAMED = (".vrs", ".imu.parquet")  # kinds of file that hold more than one IMU
 AHEAD = 1  # sources read ahead, beyond one for each thread
 
 Tracker = Callable[[Iterator[Source], int], Iterator[Source]]
@@ -136,13 +135,9 @@ class WindowSequence:
                     future.cancel()
 
     def _read(self, source: Source) -> PreparedRecording | Reject:
-        hints = {"units": dict(self._settings.units)} if source.is_table and self._settings.units else {}
-        stream = self._settings.stream if source.name.lower().endswith(STREAMED) else None
         try:
-            return PreparedRecording(read_imu(source.name, stream, **hints), self._contract, self._settings.policy)
+            with reading(source.name):
+                recording = read_recording(source.name, self._settings.units, self._settings.stream)
+                return PreparedRecording(recording, self._contract, self._settings.policy)
         except Rejected as refused:
             return Reject("", source.name, refused.reason, refused.detail)
-        except UserError as error:  # a table of something else beside the recordings, or a missing extra
-            return Reject("", source.name, "no_imu", str(error))
-        except Exception as error:
-            return Reject("", source.name, "reader_crashed", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")

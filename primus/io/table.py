@@ -20,9 +20,11 @@ from primus.io.narrations_csv import read_narrations_csv
 from primus.io.people import person_in, person_pattern
 from primus.io.recording import ImuRecording
 from primus.io.table_file import UNIT_KEYS, Table, checked_columns, checked_units, guess_note, load_table, table_recording, table_units
+from primus.io.table_guess import CannotTell
 from primus.io.takes import Activity, Take, TakeImu
 from primus.io.units import how_to_state
 from primus.schema import Reject
+from primus.system_faults import system_fault
 
 SUFFIXES = (".csv", ".parquet")
 log = logging.getLogger(__name__)
@@ -64,7 +66,8 @@ class TableDataset:
         narrations: name of a CSV with take (as above), timestamp_s (from its first sample), text; default narrations.csv, used where it exists.
 
     Raises:
-        UserError: a setting is wrong, or the root has no table; from `takes`, that the columns or units of no table can be told.
+        UserError: a setting is wrong, or the root has no table; from `takes`, that the columns or units of no table can be told, or that one could
+            not be read for want of memory, disk or permission.
     """
 
     def __init__(self, name: str, config: Mapping[str, Any], files: FileSet) -> None:
@@ -93,10 +96,12 @@ class TableDataset:
             try:
                 table = self._load(file)
             except Rejected as rejected:
+                if system_fault(rejected):
+                    raise UserError(f"dataset {self.name}: {rejected.detail}; mend that and rerun") from rejected
                 rejects.append(Reject(self.name, _name(file), rejected.reason, rejected.detail))
                 continue
             except UserError as error:  # a table of something else beside the recordings
-                rejects.append(Reject(self.name, _name(file), "no_imu", str(error)))
+                rejects.append(_refused(self.name, _name(file), error))
                 problem = problem or error
                 continue
             for uid, person, rows in _people_in(table, file):
@@ -108,7 +113,7 @@ class TableDataset:
                 except Rejected as rejected:
                     rejects.append(Reject(self.name, uid, rejected.reason, rejected.detail))
                 except UserError as error:
-                    rejects.append(Reject(self.name, uid, "no_imu", str(error)))
+                    rejects.append(_refused(self.name, uid, error))
                     problem = problem or error
         if problem is not None and not takes:
             raise problem
@@ -193,6 +198,11 @@ class TableDataset:
             activities=activities,
             source={**units, **notes},
         )
+
+
+def _refused(dataset: str, uid: str, error: UserError) -> Reject:
+    """A table whose columns or units cannot be told, or that holds something else."""
+    return Reject(dataset, uid, error.reason if isinstance(error, CannotTell) else "no_imu", str(error))
 
 
 def _name(file: str) -> str:

@@ -32,6 +32,14 @@ _FAST_RAD_S = 20.0
 _USUAL = {"time": "it to time_s", "accel": "them to acc_x, acc_y, acc_z"}
 
 
+class CannotTell(UserError):
+    """A person has to state what a table's columns or units are; `reason` refuses the table where others are read beside it."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class Columns:
     """Columns of a table; None where it has none of the kind."""
@@ -47,7 +55,8 @@ def guess_columns(names: Sequence[str], source: str, known: dict[str, Any] | Non
     """Find time, accelerometer, gyroscope, label and participant among column names; what `known` gives is not guessed.
 
     Raises:
-        UserError: time or the accelerometer is not among them, or two columns would do.
+        UserError: time or the accelerometer is not among them.
+        CannotTell: two columns would do.
     """
     given = dict(known or {})
     sensors = _sensor_columns(names)
@@ -57,12 +66,13 @@ def guess_columns(names: Sequence[str], source: str, known: dict[str, Any] | Non
         found = sensors[kind]
         if len(found) > 1:
             choices = " or ".join("/".join(axes) for axes in found)
-            raise UserError(f"{source}: {kind} may be {choices}; rename the others, or state columns.{kind} in params.yaml")
+            raise CannotTell("unreadable_imu", f"{source}: {kind} may be {choices}; rename the others, or state columns.{kind} in params.yaml")
         given[kind] = found[0] if found else None
+    reason = "unreadable_imu" if given["accel"] else "no_imu"
     if "time" not in given:
-        given["time"] = _best(names, _TIME_WORDS, source, "time")
+        given["time"] = _best(names, _TIME_WORDS, source, "time", reason)
     for kind, words in (("label", _LABEL_WORDS), ("participant", _PERSON_WORDS)):
-        given.setdefault(kind, _best(names, words, source, kind))
+        given.setdefault(kind, _best(names, words, source, kind, reason))
     for kind in ("time", "accel"):
         if not given[kind]:
             raise UserError(f"{source}: which column is {kind}? rename {_USUAL[kind]}, or state columns.{kind} in params.yaml; found {listed(names)}")
@@ -84,7 +94,7 @@ def guess_time_unit(stamps: NDArray[Any], source: str) -> str:
     """The unit in which the step of time is that of an IMU, 8 to 4000 samples a second.
 
     Raises:
-        UserError: none or more than one fits.
+        CannotTell: none or more than one fits.
         Rejected: `non_monotonic` where that is so because time runs backwards.
     """
     values = stamps[np.isfinite(stamps)].astype(np.float64)
@@ -102,14 +112,14 @@ def guess_time_unit(stamps: NDArray[Any], source: str) -> str:
     if backwards:
         raise Rejected("non_monotonic", f"{source}: time runs backwards at {backwards} of {len(values)} rows")
     found = f"the median step is {float(np.median(steps)):.6g}" if len(steps) else "no stamp follows another" if len(values) else "it has no value"
-    raise UserError(f"{source}: the unit of time cannot be told ({found}); {how_to_state('time')}: s, ms, us or ns")
+    raise CannotTell("unreadable_imu", f"{source}: the unit of time cannot be told ({found}); {how_to_state('time')}: s, ms, us or ns")
 
 
 def guess_accel_unit(accel: NDArray[np.float64], source: str) -> str:
     """The unit in which the median magnitude is about that of gravity.
 
     Raises:
-        UserError: it is in none, as for acceleration without gravity.
+        CannotTell: it is in none, as for acceleration without gravity.
         Rejected: `missing_axis` where no sample has all three axes.
     """
     middle = _magnitude(accel, 0.5)
@@ -118,9 +128,10 @@ def guess_accel_unit(accel: NDArray[np.float64], source: str) -> str:
     for unit, (low, high) in {"g": (0.4, 2.5), "m/s^2": (4.0, 25.0), "mg": (400.0, 2500.0)}.items():
         if low <= middle <= high:
             return unit
-    raise UserError(
+    raise CannotTell(
+        "implausible_gravity",
         f"{source}: the accelerometer's median magnitude is {middle:.4g}, which is gravity in no unit; {how_to_state('accel')}: "
-        "m/s^2, g or mg, and give the acceleration with gravity"
+        "m/s^2, g or mg, and give the acceleration with gravity",
     )
 
 
@@ -175,12 +186,12 @@ def _split(name: str, tails: dict[tuple[str, ...], str]) -> tuple[tuple[str, ...
     return tokens, None
 
 
-def _best(names: Sequence[str], words: Sequence[str], source: str, what: str) -> str | None:
-    """The column whose name has the earliest of the words."""
+def _best(names: Sequence[str], words: Sequence[str], source: str, what: str, reason: str) -> str | None:
+    """The column whose name has the earliest of the words; `reason` is for where two have it."""
     for word in words:
         found = [name for name in names if word in _split(name, _TIME_TAILS)[0]]
         if len(found) > 1:
-            raise UserError(f"{source}: {what} may be {' or '.join(found)}; rename the others, or state columns.{what} in params.yaml")
+            raise CannotTell(reason, f"{source}: {what} may be {' or '.join(found)}; rename the others, or state columns.{what} in params.yaml")
         if found:
             return found[0]
     return None

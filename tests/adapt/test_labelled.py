@@ -1,15 +1,23 @@
 """Labels from columns, folders and names; windows where they belong; refusals that say what was found."""
 
+import errno
+import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from primus.adapt.labelled import LabelSource, read_labelled
+from primus.adapt.label_source import LabelledRecording, LabelSource
+from primus.adapt.labelled import read_labelled
+from primus.adapt.labelled_windows import labelled_windows
 from primus.errors import UserError
 from primus.inference.policy import Policy
+from primus.io.imu_file import read_imu
+from primus.io.takes import Activity
 from primus.models.encoder import InputContract
 from tests.adapt.activities import activity, class_folders, labelled_tables, table
+from tests.inference.broken_system import fail_to_open
 
 CONTRACT, REFLECT = InputContract(), Policy(short="reflect")
 
@@ -50,6 +58,31 @@ def test_folders_and_names_say_class_and_person(tmp_path: Path) -> None:
     named = LabelSource(labels=r"/p\d_(?P<label>\d)")
     assert read_labelled(root, CONTRACT, named, REFLECT).classes == ["1"]
     assert set(read_labelled(root, CONTRACT, LabelSource(match="walk/"), REFLECT).label) == {"walk"}
+
+
+def test_a_window_that_is_refused_is_counted_by_its_reason(tmp_path: Path) -> None:
+    frame = table([("rest", activity("rest", 0, 20)), ("walk", activity("walk", 0, 20))])
+    seconds = frame["timestamp_us"] / 1e6
+    frame.assign(accel_y_m_s2=frame["accel_y_m_s2"].where(seconds < 31, 0.5)).to_csv(tmp_path / "a.csv", index=False)
+    rows = read_labelled(tmp_path, CONTRACT, LabelSource(), REFLECT)
+    assert (len(rows), rows.left_out) == (6, {"flat_axis": 2})
+    late = LabelledRecording("a.csv", read_imu(tmp_path / "a.csv"), None, None, [Activity(35.15, 40.1, "walk")])
+    left_out: Counter[str] = Counter()
+    labelled_windows(late, CONTRACT, REFLECT, 0.5, left_out)
+    assert left_out == {"imu_short": 1}, "it would end after the recording"
+
+
+@pytest.mark.parametrize("where", [LabelSource(labels="folder"), LabelSource(labels="column"), LabelSource()])
+@pytest.mark.parametrize("fault", [OSError(errno.EIO, "Input/output error"), PermissionError(errno.EACCES, "Permission denied"), MemoryError()])
+def test_what_the_system_is_at_fault_for_is_not_left_out(
+    tmp_path: Path, where: LabelSource, fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled_tables(tmp_path / "in" / "walk", people=2, seconds=6.0)
+    fail_to_open(monkeypatch, "day_1.csv", fault)
+    with pytest.raises((UserError, MemoryError)) as caught:
+        read_labelled(tmp_path / "in", CONTRACT, where, REFLECT)
+    if not isinstance(caught.value, MemoryError):  # which the command says in a line
+        assert re.search(r"day_1.csv.*(Input/output error|Permission denied|MemoryError).*rerun", str(caught.value))
 
 
 def test_a_recording_shorter_than_a_window_is_mirrored_or_refused(tmp_path: Path) -> None:
