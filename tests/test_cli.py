@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 
+from primus import cli
+from primus.commands import encoding_options
 from primus.mend import mend
 
 
@@ -32,6 +35,19 @@ def test_help_names_every_command_and_loads_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
+def test_commands_that_encode_have_the_same_options() -> None:
+    commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    encoding = [commands[name] for name in ("encode", "zeroshot", "finetune")] + list(commands["probe"].commands.values())
+    shared = ("model", "hop", "time_unit", "accel_unit", "gyro_unit", "missing_gyro", "short", "threads")
+    for name in shared:
+        options = [option for command in encoding for option in command.params if option.name == name]
+        assert len(options) == len(encoding)
+        told = {(option.help.partition(" By default the one the probe")[0], str(option.default) if name != "model" else "") for option in options}
+        assert len(told) == 1, told
+    assert encoding_options.side_by_side(3) == 3
+    assert encoding_options.side_by_side(None) >= 1
+
+
 def test_doctor_reports_what_is_found_and_what_is_wrong(tmp_path: Path) -> None:
     rows = {row["name"]: row for row in json.loads(primus("doctor", "--json", EGOEXO4D_ROOT=str(tmp_path)).stdout)}
     assert rows["python"]["status"] == "ok"
@@ -42,6 +58,19 @@ def test_doctor_reports_what_is_found_and_what_is_wrong(tmp_path: Path) -> None:
     wrong = {row["name"]: row for row in json.loads(absent.stdout)}["EGOEXO4D_ROOT"]
     assert wrong["status"] == "wrong"
     assert "does not exist" in wrong["found"]
+
+
+def test_a_lack_of_memory_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def greedy(**options: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory:\n you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(cli, "app", greedy)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: out of memory (")
+    assert said.count("\n") == 1
 
 
 def test_inspect_says_what_a_recording_holds(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from primus.commands import probing
-from primus.commands.options import AsJson, file_to_write
+from primus.commands import encoding_options as encoding
+from primus.commands import labelled_options as labelling
+from primus.commands.options import AsJson, Model, file_to_write
 from primus.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ TARGETS = {
 
 
 def export(
-    model: probing.Model,
+    model: Model,
     out: Annotated[Path, typer.Option(help="File to write.")],
     target: Annotated[str, typer.Option(help="; ".join(f"{name}: {words}" for name, words in TARGETS.items()) + ".")] = "onnx",
     feature_only: Annotated[bool, typer.Option("--feature-only", help="Leave the projection out.")] = False,
@@ -30,10 +31,10 @@ def export(
         bool, typer.Option("--int8", help="8-bit weights, kept only if that shrinks the file and costs a probe on --labelled <= 1 point.")
     ] = False,
     labelled: Annotated[Path | None, typer.Option(help="Labelled recordings that 8 bits are judged on.")] = None,
-    labels: probing.Labels = None,
-    participants: probing.Participants = None,
-    match: probing.Match = None,
-    share: probing.Share = 0.5,
+    labels: labelling.Labels = None,
+    participants: labelling.Participants = None,
+    match: labelling.Match = None,
+    share: labelling.Share = 0.5,
     as_json: AsJson = False,
 ) -> None:
     """Write the encoder for another runtime.
@@ -51,10 +52,10 @@ def export(
         raise UserError("--int8 is judged on labels; give --labelled with recordings whose activity is known, or leave --int8 out")
     if labelled is not None and not int8:
         raise UserError(f"--labelled {labelled} is for --int8; add that, or leave it out")
-    probing.one_thread()
+    encoding.one_thread()
     encoder = open_encoder(model)
     if int8:
-        where = probing.label_source(labels, participants, match, share, None, None, None)
+        where = labelling.label_source(labels, participants, match, share)
         assert labelled is not None
         facts = _int8(encoder, model, out, labelled, where, not feature_only)
     else:

@@ -1,21 +1,18 @@
 """Commands that turn people's recordings into features."""
 
 import json
-import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from primus.commands import probing
-from primus.commands.options import AsJson, file_to_write
+from primus.commands import encoding_options as encoding
+from primus.commands.options import AsJson, Model, file_to_write
 
 if TYPE_CHECKING:
     from primus.inference.feature_file import EncodeReport
-    from primus.inference.sources import Source
 
 _LISTED = 20  # refused sources printed one by one; all are in the CSV
 
@@ -24,19 +21,17 @@ def encode(
     paths: Annotated[
         list[Path], typer.Argument(help="Recordings and folders of them: .csv, .parquet, .vrs, .mp4 and other action-camera files, .zip of those.")
     ],
-    model: Annotated[str, typer.Option(help="Folder of a model (config.json, model.safetensors), or a Hugging Face id.")],
+    model: Model,
     out: Annotated[Path, typer.Option(help="Parquet file to write: source, start_s, end_s, feature, projection.")],
-    hop: Annotated[float | None, typer.Option(help="Seconds from one window to the next; by default the window's length.")] = None,
+    hop: encoding.Hop = None,
     stream: Annotated[str | None, typer.Option(help="Sensor of glasses: imu-right (the default) or imu-left.")] = None,
-    time_unit: Annotated[str | None, typer.Option(help="Of tables: s, ms, us or ns. By default told by name, or guessed and said.")] = None,
-    accel_unit: Annotated[str | None, typer.Option(help="Of tables: m/s^2, g or mg. By default told by name, or guessed and said.")] = None,
-    gyro_unit: Annotated[str | None, typer.Option(help="Of tables: rad/s or deg/s. By default told by name, or guessed and said.")] = None,
-    missing_gyro: Annotated[str, typer.Option(help="A recording without gyroscope: refuse, or zeros.")] = "refuse",
-    short: Annotated[
-        str, typer.Option(help="A recording shorter than a window: reflect (mirror it in time to fill one, and say so), or refuse.")
-    ] = "reflect",
+    time_unit: encoding.TimeUnit = None,
+    accel_unit: encoding.AccelUnit = None,
+    gyro_unit: encoding.GyroUnit = None,
+    missing_gyro: encoding.MissingGyro = "refuse",
+    short: encoding.Short = "reflect",
     batch: Annotated[int, typer.Option(help="Windows encoded at once.", min=1, max=65536)] = 128,
-    threads: Annotated[int | None, typer.Option(help="Batches at a time, one core each; by default every core.", min=1)] = None,
+    threads: encoding.Threads = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     as_json: AsJson = False,
 ) -> None:
@@ -45,27 +40,23 @@ def encode(
     Times are seconds on each recording's own clock. What is refused is listed with its reason, and in OUT with the ending .rejects.csv.
     """
     import torch
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     from primus.errors import UserError
     from primus.inference.contract import open_encoder
-    from primus.inference.feature_file import EncodeSettings, encode_paths
-    from primus.stage import progress
+    from primus.inference.feature_file import encode_paths
+    from primus.inference.window_sequence import EncodeSettings
+    from primus.io.vrs import STREAMS
 
     file_to_write(out, ".parquet")
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise UserError(f"--device is {device}; expected cpu, or cuda where PyTorch sees a GPU")
-    units = probing.stated_units(time_unit, accel_unit, gyro_unit)
-    settings = EncodeSettings(probing.window_policy(hop, missing_gyro, short), stream, units, batch)
-
-    def track(sources: Iterator["Source"], total: int) -> Iterator["Source"]:
-        return progress(sources, "encode", total, "source")
-
-    encoder = open_encoder(model).to(device)
-    probing.sum_up_guesses()
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        report = encode_paths(paths, encoder, out, settings, threads or len(os.sched_getaffinity(0)), track)
+    if stream is not None and stream not in STREAMS["Aria"]:
+        raise UserError(f"--stream is {stream}; expected {' or '.join(STREAMS['Aria'])}")
+    units = encoding.stated_units(time_unit, accel_unit, gyro_unit)
+    settings = EncodeSettings(encoding.window_policy(hop, missing_gyro, short), stream, units, batch)
+    encoding.one_thread()
+    encoding.sum_up_guesses()
+    report = encode_paths(paths, open_encoder(model).to(device), out, settings, encoding.side_by_side(threads), encoding.tracked)
     _say(report, out)
     if as_json:
         print(json.dumps(_document(report, out), indent=1))
@@ -81,7 +72,7 @@ def _say(report: "EncodeReport", out: Path) -> None:
     windows = Counter(reject.reason for reject in report.rejects if reject.scope == "segment")
     if windows:
         print("refused windows: " + ", ".join(f"{reason} {count}" for reason, count in sorted(windows.items())), file=sys.stderr)
-    for line in probing.policy_lines(report):
+    for line in encoding.policy_lines(report):
         print(line, file=sys.stderr)
     resumed = f", {report.resumed_windows} of them by an earlier run" if report.resumed_windows else ""
     used = report.sources - len({reject.take_uid for reject in refused})

@@ -7,6 +7,9 @@ import typer
 
 from primus.errors import UserError
 
+MODEL_HELP = "Folder of a model (config.json, model.safetensors), or a Hugging Face id."
+
+Model = Annotated[str, typer.Option(help=MODEL_HELP)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from primus.commands import probing
-from primus.commands.options import AsJson, file_to_write
+from primus.commands import encoding_options as encoding
+from primus.commands.options import MODEL_HELP, AsJson, Model, file_to_write
 from primus.errors import UserError
 
 ClipModel = Annotated[
@@ -20,41 +20,41 @@ ClipWeights = Annotated[str | None, typer.Option(help="Its weights (embed.encode
 def zeroshot(
     paths: Annotated[list[Path], typer.Argument(help="Recordings and folders of them, or one features.parquet of `primus encode`.")],
     prompts: Annotated[Path, typer.Option(help='Classes in words: JSON or YAML {class: [texts]}, or lines "class: text".')],
-    model: probing.Model,
+    model: Model,
     out: Annotated[Path, typer.Option(help="Parquet file to write: source, start_s, end_s, label, similarity, and the similarity to each class.")],
     clip_model: ClipModel = None,
     clip_weights: ClipWeights = None,
-    hop: probing.Hop = None,
-    time_unit: probing.TimeUnit = None,
-    accel_unit: probing.AccelUnit = None,
-    gyro_unit: probing.GyroUnit = None,
-    missing_gyro: probing.MissingGyro = "refuse",
-    short: probing.Short = "reflect",
-    threads: probing.Threads = 1,
+    hop: encoding.Hop = None,
+    time_unit: encoding.TimeUnit = None,
+    accel_unit: encoding.AccelUnit = None,
+    gyro_unit: encoding.GyroUnit = None,
+    missing_gyro: encoding.MissingGyro = "refuse",
+    short: encoding.Short = "reflect",
+    threads: encoding.Threads = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell classes apart by their names in words, without any label."""
     from primus.adapt.prediction import features_of
     from primus.adapt.prompting import class_vectors, classify, language_warnings, read_prompts, require_text_space, text_encoder_of
     from primus.inference.contract import open_encoder
-    from primus.inference.feature_file import EncodeSettings
+    from primus.inference.window_sequence import EncodeSettings
 
     file_to_write(out, ".parquet")
     texts = read_prompts(prompts)
-    units = probing.stated_units(time_unit, accel_unit, gyro_unit)
-    settings = EncodeSettings(probing.window_policy(hop, missing_gyro, short), None, units)
-    probing.one_thread()
-    probing.sum_up_guesses()
+    units = encoding.stated_units(time_unit, accel_unit, gyro_unit)
+    settings = EncodeSettings(encoding.window_policy(hop, missing_gyro, short), None, units)
+    encoding.one_thread()
+    encoding.sum_up_guesses()
     encoder = open_encoder(model)
     require_text_space(encoder, model)
     words = text_encoder_of(encoder, model, clip_model, clip_weights)
     for line in language_warnings(words):
         print(f"warning: {line}", file=sys.stderr)
     found = class_vectors(texts, words, encoder, model)
-    with features_of(paths, encoder, model, out, settings, threads, probing.tracked) as features:
+    with features_of(paths, encoder, model, out, settings, encoding.side_by_side(threads), encoding.tracked) as features:
         labels = classify(features.path, list(texts), found, out)
     if features.encoded is not None:
-        probing.say_refused(features.encoded, out)
+        encoding.say_refused(features.encoded, out)
     for line in features.said:
         print(f"warning: {line}", file=sys.stderr)
     if as_json:
@@ -68,7 +68,7 @@ def zeroshot(
 def retrieve(
     text: Annotated[str, typer.Argument(help='What to look for, e.g. "walking up stairs".')],
     features: Annotated[Path, typer.Option("--in", help="features.parquet of `primus encode`.")],
-    model: Annotated[str, typer.Option(help=f"{probing.MODEL_HELP} The one that encoded the features.")],
+    model: Annotated[str, typer.Option(help=f"{MODEL_HELP} The one that encoded the features.")],
     top: Annotated[int, typer.Option(help="How many windows.", min=1, max=100_000)] = 10,
     clip_model: ClipModel = None,
     clip_weights: ClipWeights = None,
@@ -83,7 +83,7 @@ def retrieve(
         raise UserError("the text is empty; say what to look for")
     if not is_feature_file(features):
         raise UserError(f"{features} is no file of features; write one with `primus encode`")
-    probing.one_thread()
+    encoding.one_thread()
     encoder = open_encoder(model)
     require_text_space(encoder, model)
     words = text_encoder_of(encoder, model, clip_model, clip_weights)

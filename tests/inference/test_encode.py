@@ -17,9 +17,9 @@ import pytest
 
 from primus.errors import UserError
 from primus.inference import encode_paths, encode_windows, preprocess
-from primus.inference.feature_file import EncodeSettings
 from primus.inference.partial_file import PartialFile
 from primus.inference.policy import Policy
+from primus.inference.window_sequence import EncodeSettings
 from primus.io.imu_file import read_imu
 from primus.models.encoder import ImuEncoder
 from tests.inference.motion import write_table
@@ -92,7 +92,7 @@ def test_neither_threads_nor_interruptions_change_a_byte(
         append(self, *arguments)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("primus.inference.window_sequence.read_imu", counted)
+    monkeypatch.setattr("primus.inference.reading.read_imu", counted)
     monkeypatch.setattr(PartialFile, "append", dies_after_one)
     interruptions = 0
     while not out.exists():
@@ -197,6 +197,7 @@ def test_the_command_says_what_it_did(folder: Path, model: Path, tmp_path: Path)
         (("{folder}", "--accel-unit", "feet"), "--accel-unit: unit 'feet' is unknown"),
         (("{folder}", "--missing-gyro", "guess"), "--missing-gyro is 'guess'"),
         (("{folder}", "--device", "tpu"), "--device is tpu"),
+        (("{folder}", "--stream", "imu-top"), "--stream is imu-top; expected imu-right or imu-left"),
         (("{folder}", "--out", "."), r"\. is a folder; give the .parquet file to write"),
     ],
 )
