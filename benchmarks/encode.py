@@ -25,8 +25,9 @@ import torch
 import typer
 from threadpoolctl import threadpool_limits
 
-from primus.inference.feature_file import EncodeSettings, encode_paths
+from primus.inference.feature_file import encode_paths
 from primus.inference.policy import Policy
+from primus.inference.window_sequence import EncodeSettings
 from primus.models.encoder import ImuEncoder
 from primus.seeds import generator
 

@@ -18,7 +18,8 @@ import torch
 import typer
 
 from primus.adapt.cross_validation import plan_folds
-from primus.adapt.labelled import LabelledRows, LabelSource, read_labelled
+from primus.adapt.label_source import LabelSource
+from primus.adapt.labelled import LabelledRows, read_labelled
 from primus.adapt.probe_training import ProbeSettings, probe_scores
 from primus.deploy.cost import multiply_accumulates
 from primus.deploy.onnx_file import OnnxEncoder, quantise_onnx, write_onnx

@@ -15,7 +15,6 @@ from primus.errors import Rejected, UserError
 from primus.inference.policy import Policy
 from primus.models.encoder import InputContract
 
-__all__ = ["GroupKind", "LabelSource", "LabelledRows", "read_labelled"]
 GroupKind = Literal["participant", "file"]
 _EXPRESSION = "give an expression that is found in these paths"
 _PEOPLE = {

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from primus.adapt.labelled import GroupKind, LabelledRows
 from primus.errors import UserError
-from primus.inference.feature_file import weights_digest
+from primus.models.digest import weights_digest
 from primus.models.encoder import ImuEncoder
 
-__all__ = ["about_features", "feature_blocks", "is_feature_file", "labelled_features", "require_model", "vectors", "weights_digest"]
 NEEDED = ("source", "start_s", "end_s", "feature")
 BLOCK = 8192  # rows read at a time
 

@@ -18,7 +18,8 @@ from primus.adapt.labelled_features import feature_blocks, is_feature_file, requ
 from primus.adapt.probe_training import require_head_model
 from primus.artifacts import atomic_path
 from primus.errors import UserError
-from primus.inference.feature_file import EncodeReport, EncodeSettings, Tracker, encode_paths
+from primus.inference.feature_file import EncodeReport, encode_paths
+from primus.inference.window_sequence import EncodeSettings, Tracker
 from primus.models.encoder import ImuEncoder
 
 

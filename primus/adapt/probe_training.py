@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from primus.adapt.cross_validation import Plan, Scores, cross_validate, gain, lonely_classes, plan_folds, require_classes
 from primus.adapt.head import Head, fit_logistic
-from primus.adapt.labelled import LabelledRows, LabelSource, read_labelled
-from primus.adapt.labelled_features import is_feature_file, labelled_features, weights_digest
+from primus.adapt.label_source import LabelSource
+from primus.adapt.labelled import LabelledRows, read_labelled
+from primus.adapt.labelled_features import is_feature_file, labelled_features
 from primus.errors import UserError
 from primus.evaluation.probes.forest import ForestProbe
 from primus.evaluation.probes.probe import ShotBatch
@@ -21,6 +22,7 @@ from primus.evaluation.statistics import Estimate
 from primus.evaluation.window_statistics import window_statistics
 from primus.inference.encoding import encode_windows
 from primus.inference.policy import Policy
+from primus.models.digest import weights_digest
 from primus.models.encoder import ImuEncoder, InputContract
 from primus.schema import CHANNELS
 

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from primus.adapt.labelled_features import weights_digest
 from primus.artifacts import atomic_path
 from primus.deploy.parity import Parity, motion_windows, require_parity
 from primus.deploy.portable import PortableEncoder, Recurrence
 from primus.errors import UserError
+from primus.models.digest import weights_digest
 from primus.models.encoder import ImuEncoder
 
 INPUT = "imu"

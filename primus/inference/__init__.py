@@ -12,7 +12,7 @@ _HOME = {
     "encode_windows": "primus.inference.encoding",
     "open_encoder": "primus.inference.contract",
     "preprocess": "primus.inference.samples",
-    "weights_digest": "primus.inference.feature_file",
+    "weights_digest": "primus.models.digest",
     "windows": "primus.inference.recording_windows",
 }
 __all__ = [
@@ -31,11 +31,12 @@ __all__ = [
 if TYPE_CHECKING:
     from primus.inference.contract import open_encoder
     from primus.inference.encoding import encode_windows
-    from primus.inference.feature_file import encode_paths, weights_digest
+    from primus.inference.feature_file import encode_paths
     from primus.inference.live import Stream, StreamFeature
     from primus.inference.policy import Policy
     from primus.inference.recording_windows import Windows, windows
     from primus.inference.samples import preprocess
+    from primus.models.digest import weights_digest
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,6 @@ however often the work was killed. Finished groups of batches wait in `.<name>.p
 work goes on; sources before that place are not read again.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -24,10 +23,10 @@ from primus.inference.encoding import Encoded, encode_stream, projection_name
 from primus.inference.partial_file import PartialFile, write_rejects
 from primus.inference.sources import find_sources
 from primus.inference.window_sequence import EncodeSettings, Tracker, WindowBatch, WindowSequence
+from primus.models.digest import weights_digest
 from primus.models.encoder import ImuEncoder
 from primus.schema import Reject
 
-__all__ = ["EncodeReport", "EncodeSettings", "Tracker", "encode_paths", "feature_schema", "weights_digest"]
 GROUP_BATCHES = 8  # batches of a row group, after which progress is kept
 
 
@@ -86,7 +85,7 @@ def encode_paths(
         track: wraps the iterator of sources, told how many there are, to show progress.
 
     Raises:
-        UserError: a path or the model does not exist, or no source gave a window.
+        UserError: a path or the model does not exist, no source gave a window, or one could not be read for another fault than its own.
     """
     began = time.monotonic()
     if Path(out).is_dir():
@@ -140,15 +139,6 @@ def _table(group: Sequence[Encoded[WindowBatch]], schema: pa.Schema) -> pa.Table
         projection = np.concatenate([encoded.projection for encoded in group if encoded.projection is not None])
         vectors.append(pa.FixedSizeListArray.from_arrays(pa.array(projection.ravel()), type=schema.field("projection").type))
     return pa.Table.from_arrays([pa.array(names, pa.string()), pa.array(start_s), pa.array(end_s), *vectors], schema=schema)
-
-
-def weights_digest(encoder: ImuEncoder) -> str:
-    """SHA-256 of the encoder's tensors and their names, by which files of features and heads tell whose they are."""
-    digest = hashlib.sha256()
-    for name, value in sorted(encoder.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).tobytes())
-    return digest.hexdigest()
 
 
 def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from primus.adapt.finetuning import finetune
 from primus.adapt.head import load_head
-from primus.adapt.labelled import LabelledRows, LabelSource, read_labelled
+from primus.adapt.label_source import LabelSource
+from primus.adapt.labelled import LabelledRows, read_labelled
 from primus.adapt.prediction import predict
 from primus.cli import app
 from primus.errors import UserError

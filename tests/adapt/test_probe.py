@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from primus.adapt.cross_validation import cross_validate, plan_folds
 from primus.adapt.head import fit_logistic, load_head
-from primus.adapt.labelled import LabelledRows, LabelSource
+from primus.adapt.label_source import LabelSource
+from primus.adapt.labelled import LabelledRows
 from primus.adapt.labelled_features import labelled_features
 from primus.adapt.prediction import predict
 from primus.adapt.probe_training import ProbeSettings, open_labelled, train_probe

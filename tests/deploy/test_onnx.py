@@ -117,7 +117,8 @@ def test_latency_is_ordered() -> None:
 
 @pytest.mark.slow
 def test_eight_bits_are_kept_only_where_they_pay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from primus.adapt.labelled import LabelSource, read_labelled
+    from primus.adapt.label_source import LabelSource
+    from primus.adapt.labelled import read_labelled
     from primus.adapt.probe_training import ProbeSettings
     from primus.inference import Policy
     from tests.adapt.activities import labelled_tables

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import torch
 
 from primus.adapt.head import Head, load_head
-from primus.adapt.labelled_features import is_feature_file, labelled_features, weights_digest
+from primus.adapt.labelled_features import is_feature_file, labelled_features
 from primus.adapt.prediction import predict
 from primus.adapt.probe_training import require_head_model
 from primus.adapt.prompting import nearest_windows, read_prompts
@@ -27,6 +27,7 @@ from primus.evaluation.run_comparison import Sweep, compare_numbers, compare_swe
 from primus.inference.feature_file import feature_schema
 from primus.inference.partial_file import PartialFile, Progress
 from primus.mend import mend
+from primus.models.digest import weights_digest
 from primus.models.encoder import ImuEncoder
 from primus.schema import Reject
 from tests.embeddings.clip_folders import SMALLEST, write_folder

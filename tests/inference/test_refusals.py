@@ -9,8 +9,8 @@ import pytest
 from primus.adapt.prediction import features_of
 from primus.errors import UserError
 from primus.inference import encode_paths
-from primus.inference.feature_file import EncodeSettings
 from primus.inference.policy import Policy
+from primus.inference.window_sequence import EncodeSettings
 from primus.io.units import STANDARD_GRAVITY
 from primus.models.encoder import ImuEncoder
 from tests.inference.motion import write_table
