@@ -15,6 +15,8 @@ import typer
 from primus.artifacts import atomic_folder, read_table, write_csv, write_json, write_table
 from primus.errors import UserError
 from primus.evaluation.calibration import CALIBRATION
+from primus.evaluation.encoders import serving_every_fold
+from primus.evaluation.feature_files import FeatureFile, read_feature_files
 from primus.evaluation.fewshot import Scored
 from primus.evaluation.metrics import METRICS
 from primus.evaluation.paired import comparison_table
@@ -46,25 +48,22 @@ from primus.stage import StageLog, stage
 from primus.work_cache import WorkCache
 
 
-def sources_of(root: Path, method: str, params: FewShotParams) -> list[Source]:
-    """The method's encoders with their features; none where the method was skipped."""
-    folder = root / "features" / method
-    if not folder.is_dir():
-        raise UserError(f"{folder} does not exist; run `dvc repro features`")
-    if (folder / "skipped.json").exists():
-        return []
-    sources = []
-    for path in sorted(folder.glob("*.h5")):
-        file, model = KeyedArrays(path), root / "models" / method / path.stem
-        attrs = file.attrs
-        representation, heads = str(attrs["representation"]), params.heads(str(attrs.get("probe", "")))
-        where = (method, int(attrs["seed"]), int(attrs["fold"]))
-        trained = model if (model / "model.safetensors").exists() else None
-        text_trained = bool(attrs.get("text_trained", False))
-        sources.append(Source(*where, file, file_identity(path, "features"), representation, heads, trained, text_trained))
-    if not sources:
-        raise UserError(f"{folder} holds neither features nor skipped.json; run `dvc repro -f features`")
-    return sources
+def sources_of(files: Sequence[FeatureFile], params: FewShotParams) -> list[Source]:
+    """What the sweep is to know of encoders with their features."""
+    return [
+        Source(
+            one.method,
+            one.seed,
+            one.fold,
+            one.file,
+            file_identity(one.file.path, "features"),
+            one.representation,
+            params.heads(one.head),
+            one.model,
+            one.text_trained,
+        )
+        for one in files
+    ]
 
 
 def described(fits: Sequence[Fit], scored: Sequence[Scored]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -172,12 +171,9 @@ def main() -> None:
     if params.protocol == "leave_site_out":
         by_site = {dataset: leave_site_out(segments, splits, dataset) for dataset in {task.dataset for task in tasks}}
         tasks = [part for task in tasks for part in (by_site[task.dataset] if task.fold == tasks[0].fold else []) or [task]]
-    found = {method: sources_of(root, method, params) for method in load_value("methods")}
     folds = {task.fold for task in tasks}
-    # A method that pretraining could not serve in every fold would be compared on fewer people than the others.
-    lacking = {method: sorted(folds - {source.fold for source in of_method}) for method, of_method in found.items()}
-    skipped = [method for method, absent in lacking.items() if absent]
-    sources = [source for method, of_method in found.items() if method not in skipped for source in of_method]
+    served, skipped = serving_every_fold({method: read_feature_files(root, method) for method in load_value("methods")}, folds)
+    sources = [source for files in served.values() for source in sources_of(files, params)]
     if not sources:
         raise UserError("every method was skipped: there is nothing to probe; see the metrics of the pretrain stages")
     probed = {source.method: (source.representation, source.heads[0]) for source in sources}
@@ -213,9 +209,8 @@ def main() -> None:
     for name, chosen in (("fewshot", scores["probed"]), ("fewshot_heads", scores["representation"] == representation)):
         own = scores[chosen].drop(columns="probed")
         write_csv(f"metrics/plots/{name}.csv", own.assign(complete=own["complete"].astype(int)))
-    for method in skipped:
-        absent = ", ".join(map(str, lacking[method]))
-        print(f"{method}: skipped, no encoder for fold {absent} of {len(folds)}; metrics/pretrain/{method}.json says why")
+    for method, reason in skipped.items():
+        print(f"{method}: skipped, {reason}")
     print(f"{len(rows)} fits on {len(tasks)} task(s); {len(probed)} method(s)" + (f", skipped: {', '.join(skipped)}" if skipped else ""))
     log.event("fitted", fits=len(rows))
 

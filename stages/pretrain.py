@@ -15,10 +15,11 @@ from primus.keyed_arrays import KeyedArrays
 from primus.models.encoder import InputContract
 from primus.params import Compute, load, load_value, profile_name
 from primus.provenance import file_identity
+from primus.run_folder import run_name, write_skipped
 from primus.stage import StageLog, stage
 from primus.training.distributed import World, launch, launched
 from primus.training.distributed import world as distributed_world
-from primus.training.given import model_name, write_released, write_statistics
+from primus.training.given import write_released, write_statistics
 from primus.training.loop import StepReport
 from primus.training.method import MethodSettings
 from primus.training.resident import load_segments, split_rows
@@ -132,7 +133,7 @@ def pretrain(name: str, world: World, device: torch.device, settings: PretrainSe
     runs: dict[str, Run] = {}
     for fold in served:
         for seed in settings.seeds:
-            label = model_name(seed, fold, len(folds))
+            label = run_name(seed, fold, len(folds))
             reporter = Reporter(f"{name} {label}", log) if world.rank == 0 else None
             runs[label] = pretraining.run(seed, fold, rows[fold], reporter, world, device)
     if world.rank > 0:
@@ -145,7 +146,7 @@ def pretrain(name: str, world: World, device: torch.device, settings: PretrainSe
             write_model(out / label, run, settings.export, about)
         if not served:
             reason = f"no training segment has {' or '.join(sorted(wanted))}"
-            write_json(out / "skipped.json", {"reason": reason})
+            write_skipped(out, reason)
             print(f"{name}: skipped, {reason}", file=sys.stderr)
     head = {"skipped": 0, "skipped_folds": len(folds) - len(served)} if served else {"skipped": 1}
     write_json(f"metrics/pretrain/{name}.json", head | (metrics(list(runs.values())) if runs else {}))

@@ -32,6 +32,7 @@ from primus.errors import UserError
 from primus.evaluation.degrade import Degradation
 from primus.evaluation.encoders import SavedEncoder, comparable_encoders
 from primus.evaluation.episodes import draw_episodes
+from primus.evaluation.feature_files import features_path
 from primus.evaluation.metrics import METRICS
 from primus.evaluation.probes.choose import choose_probe
 from primus.evaluation.protocols import apply_protocol
@@ -127,7 +128,7 @@ class Prober:
             mine = sorted((one for one in saved if one.fold == task.fold), key=lambda one: one.seed)[: self.params.encoders]
             for place, one in enumerate(mine):
                 features = encode_tests(ImuEncoder.from_pretrained(one.folder), tests, one.representation, self.threads)
-                with KeyedArrays(self.root / "features" / method / f"{one.folder.name}.h5") as file:
+                with KeyedArrays(features_path(self.root / "features" / method, one.folder.name)) as file:
                     pool, clean = (file.rows(one.representation, table["segment_id"].tolist()) for table in (task.pool, task.test))
                 blocks = blocks_of(clean, tests, features)
                 try:

@@ -24,6 +24,7 @@ from primus.artifacts import atomic_folder, read_table, write_csv, write_json, w
 from primus.embeddings.clip import EncoderIdentity
 from primus.embeddings.jobs import EncoderChoice
 from primus.evaluation.encoders import Comparable, SavedEncoder, comparable_encoders
+from primus.evaluation.feature_files import features_path
 from primus.evaluation.metrics import METRICS
 from primus.evaluation.prompts import ClassPrompts, has_prompts, load_prompts
 from primus.evaluation.protocols import apply_protocol
@@ -98,7 +99,7 @@ def score(root: Path, tasks: list[Task], prompts: ClassPrompts, vectors: np.ndar
         seeds: dict[int, ZeroShot] = {}
         for task in tasks:
             for encoder in (one for one in saved if one.fold == task.fold):
-                with KeyedArrays(root / "features" / method / f"{encoder.folder.name}.h5") as file:
+                with KeyedArrays(features_path(root / "features" / method, encoder.folder.name)) as file:
                     projections = file.rows(REPRESENTATION, task.test["segment_id"].tolist())
                 scored = score_zeroshot(task, projections, vectors)
                 seeds[encoder.seed] = seeds[encoder.seed] + scored if encoder.seed in seeds else scored

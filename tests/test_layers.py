@@ -1,6 +1,7 @@
 """The house's layers hold: imports point only up the list, and heavy or optional packages stay where they belong."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -9,26 +10,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = {
     "primus.schema": 0, "primus.errors": 0, "primus.artifacts": 0, "primus.keyed_arrays": 0, "primus.params": 0, "primus.provenance": 0,
-    "primus.work_cache": 0, "primus.stage": 0, "primus.system_faults": 0, "primus.seeds": 0,
+    "primus.work_cache": 0, "primus.stage": 0, "primus.run_folder": 0, "primus.system_faults": 0, "primus.seeds": 0,
     "primus.io": 1, "primus.simulate": 1, "primus.engine": 1, "primus.engine_ray": 1,
     "primus.segments": 2,
     "primus.embeddings": 3,
     "primus.augment": 4, "primus.models": 4, "primus.losses": 4,
     "primus.training": 5,
-    "primus.evaluation": 6,
-    "primus.inference": 6,
-    "primus.adapt": 6,
-    "primus.deploy": 6,
-    "primus.experiments": 6,
-    "primus.sklearn": 6,
-    "primus.reasons": 6,
-    "primus.reporting": 6,
-    "primus.inspection": 6,
-    "primus.cli": 7,
-    "primus.commands": 7,
-    "primus.doctor": 7,
-    "primus.mend": 7,
-    "stages": 7,
+    "primus.evaluation": 6, "primus.inference": 6,
+    "primus.reasons": 7, "primus.reporting": 7,
+    "primus.adapt": 8, "primus.inspection": 8, "primus.experiments": 8,
+    "primus.deploy": 9, "primus.sklearn": 9,
+    "primus.cli": 10, "primus.commands": 10, "primus.doctor": 10, "primus.mend": 10, "stages": 10,
 }  # fmt: skip
 OPTIONAL = {"projectaria_tools", "telemetry_parser", "ray", "onnx", "onnxruntime", "onnxscript", "vl_convert", "transformers"}
 MODULES = sorted([*(ROOT / "primus").rglob("*.py"), *(ROOT / "stages").rglob("*.py")])
@@ -99,3 +91,10 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     code = "import primus, sys; print([m for m in ('torch', 'pandas', 'h5py', 'open_clip') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_contributors_page_shows_these_layers() -> None:
+    page = (ROOT / "docs" / "contributing.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| (.+?) \|", page, flags=re.M)
+    shown = {name.removesuffix("/"): int(number) for number, cell in rows for name in re.findall(r"`([a-z_/]+)`", cell)}
+    assert shown == {name.removeprefix("primus."): number for name, number in LAYERS.items()}

@@ -7,17 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from primus.artifacts import atomic_folder, write_json
+from primus import run_folder
+from primus.artifacts import atomic_folder
 from primus.models.encoder import InputContract
 from primus.models.weights import load_released_checkpoint
-
-STATISTICS = "statistics.json"
-"""In a method's folder of models: its features are hand-made, and for which folds."""
-
-
-def model_name(seed: int, fold: int, folds: int) -> str:
-    """`seed<k>`, or `seed<k>-fold<f>` where there is more than one fold."""
-    return f"seed{seed}" + (f"-fold{fold}" if folds > 1 else "")
 
 
 def checkpoint_file(spec: str, dvc_root: Path) -> Path | str:
@@ -64,16 +57,16 @@ def write_released(folder: Path, spec: str, folds: Sequence[int], inputs: InputC
                 f"the segments have {inputs.window_s:g} s at {inputs.rate_hz:g} Hz",
             )
         for fold in folds:
-            encoder.save_pretrained(out / model_name(0, fold, len(folds)), **{**encoder.metadata, **facts, "seed": 0, "fold": fold})
+            encoder.save_pretrained(out / run_folder.run_name(0, fold, len(folds)), **{**encoder.metadata, **facts, "seed": 0, "fold": fold})
     return ""
 
 
 def write_statistics(folder: Path, folds: Sequence[int], probe: str | None) -> None:
-    """Say that the method's features are hand-made: statistics.json with its folds and the head it is judged by."""
+    """Say that the method's features are hand-made, for which folds, and the head it is judged by."""
     with atomic_folder(folder) as out:
-        write_json(out / STATISTICS, {"folds": list(folds), "probe": probe})
+        run_folder.write_statistics(out, run_folder.HandMade(folds, probe))
 
 
 def _skip(out: Path, reason: str) -> str:
-    write_json(out / "skipped.json", {"reason": reason})
+    run_folder.write_skipped(out, reason)
     return reason

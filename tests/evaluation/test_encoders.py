@@ -1,12 +1,16 @@
 """Which methods may be compared, and why others are left out."""
 
+from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from primus.artifacts import write_json
 from primus.errors import UserError
-from primus.evaluation.encoders import comparable_encoders
+from primus.evaluation.encoders import comparable_encoders, trained_with_text
+from primus.losses.objective import Modality, NeighbourTerms
+from primus.training.method import MethodSettings, NeighbourSettings
 
 
 def model(root: Path, method: str, name: str, **training: object) -> None:
@@ -43,3 +47,18 @@ def test_a_model_that_does_not_say_what_it_is_is_refused(tmp_path: Path) -> None
         comparable_encoders(tmp_path, ["odd"], [0])
     with pytest.raises(UserError, match="run `dvc repro pretrain`"):
         comparable_encoders(tmp_path / "nothing", ["odd"], [0])
+    model(tmp_path, "copied", "seed7")
+    with pytest.raises(UserError, match="holds an encoder of seed 0 and fold 0, expected it in seed0 or seed0-fold0"):
+        comparable_encoders(tmp_path, ["copied"], [0])
+
+
+def test_training_with_text_is_what_the_method_says() -> None:
+    kinds: tuple[NeighbourTerms, ...] = ("both", "coupled")
+    embeddings: tuple[tuple[Modality, ...], ...] = (("video",), ("video", "text"))
+    for mm, nn, terms, modalities in product((0.0, 0.5), (0.0, 0.5), kinds, embeddings):
+        method = MethodSettings(lambda_ss=1.0, lambda_mm=mm, lambda_nn=nn, modalities=modalities, nn=NeighbourSettings(terms=terms))
+        assert trained_with_text(asdict(method)) == (method.multimodal and "text" in modalities)
+    assert trained_with_text(asdict(MethodSettings(objective="released", checkpoint="model.ckpt")))
+    for objective in ("none", "multitask", "statistics"):
+        assert not trained_with_text(asdict(MethodSettings(objective=objective)))
+    assert not trained_with_text({})

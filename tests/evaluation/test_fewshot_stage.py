@@ -215,7 +215,7 @@ def test_table1_tests_every_take_of_the_probe_with_shots_from_pretraining(tmp_pa
 
 def test_code_cuts_takes_shares_people_and_says_so(tmp_path: Path) -> None:
     counts = people_of(tmp_path, "code", sgd={"epochs": 5, "select": "validation"}, probe="sgd")
-    assert all(name.startswith("take kitchen/") for name in counts["participant"])
+    assert all(name.startswith("take:kitchen/") for name in counts["participant"])
     metrics = json.loads((tmp_path / "metrics" / "fewshot.json").read_text())
     assert metrics["protocol"] == "code"
     assert metrics["kitchen"]["shared_participants"] > 0
