@@ -12,7 +12,7 @@ from typing import Any
 
 from primus.engine import engine_name, map_takes
 from primus.errors import UserError
-from primus.params import profile_name
+from primus.params import load_value, profile_name
 from primus.work_cache import WorkCache, cache_root
 
 BASE = ("numpy", "pandas", "pyarrow", "h5py", "torch", "torchvision", "open_clip", "sklearn", "typer", "dvc", "av")
@@ -27,6 +27,7 @@ EXTRAS = {
     "actioncam": ("telemetry_parser", "IMU inside GoPro, Insta360, DJI and Sony videos (profile `samples`)"),
     "export": ("onnx", "ONNX export"),
     "ray": ("ray", "segmenting and embedding on a cluster"),
+    "mobile": ("executorch", "export for phones"),
 }
 ROOTS = {
     "EGOEXO4D_ROOT": ("profile egoexo4d: the folder that holds takes.json", ("takes.json", "annotations")),
@@ -123,9 +124,25 @@ def _decoders() -> list[Check]:
     return checks
 
 
+def _variables() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """ROOTS, and what profiles that somebody added to params.yaml name as roots."""
+    try:
+        profiles = load_value("profiles")
+    except UserError:
+        return ROOTS
+    named = dict(ROOTS)
+    for profile, settings in profiles.items() if isinstance(profiles, dict) else ():
+        datasets = (settings or {}).get("datasets") if isinstance(settings, dict) else None
+        for name, config in datasets.items() if isinstance(datasets, dict) else ():
+            root = str(config.get("root", "")) if isinstance(config, dict) else ""
+            if root.startswith("$"):
+                named.setdefault(root[1:].partition("/")[0], (f"profile {profile}: the recordings of {name}", ()))
+    return named
+
+
 def _roots() -> list[Check]:
     checks = []
-    for variable, (purpose, parts) in ROOTS.items():
+    for variable, (purpose, parts) in _variables().items():
         value = os.environ.get(variable)
         place = Path(os.environ.get("DVC_ROOT", ".")) / (value or "")
         if not value:

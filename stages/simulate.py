@@ -9,7 +9,8 @@ from pathlib import Path
 import typer
 
 from primus.artifacts import atomic_folder
-from primus.params import Compute, load, profile_name
+from primus.errors import UserError
+from primus.params import Compute, load, load_value, profile_name
 from primus.simulate.config import CorpusConfig, Ego4DConfig, EgoExo4DConfig, Link, RealWorldConfig
 from primus.simulate.corpus import Finished, write_corpus, write_empty
 from primus.stage import progress, stage
@@ -33,7 +34,10 @@ def main() -> None:
     """Write data/<profile>/raw."""
     params = load(SimulateParams, "simulate")
     workers = load(Compute, "compute").workers
-    raw = Path("data") / profile_name() / "raw"
+    profile = profile_name()
+    if params.enabled and load_value(f"profiles.{profile}.corpus") != "simulation":
+        raise UserError(f"profiles.{profile} simulates recordings and calls its corpus one of recordings, unsaid in reports; set corpus: simulation")
+    raw = Path("data") / profile / "raw"
     for left_over in raw.parent.glob(f".{raw.name}.*"):
         # Of a run that was killed on another host, gigabytes perhaps: `atomic_folder` removes what this host left, and DVC lets one stage write here.
         if not left_over.name.startswith(f".{raw.name}.{socket.gethostname()}-"):

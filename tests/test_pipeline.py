@@ -81,7 +81,8 @@ def test_profiles_with_roots_outside_are_looked_at_in_every_run() -> None:
     for profile, settings in PARAMS["profiles"].items():
         outside = any(str(config["root"]).startswith("$") for config in settings["datasets"].values())
         folder = ROOT / "data" / "roots" / profile
-        assert (folder / "dvc.yaml").exists() == outside, profile
+        sentence = f"a profile with a root of the form $VARIABLE, and no other, needs {folder.relative_to(ROOT)}/dvc.yaml, like that of `own`"
+        assert (folder / "dvc.yaml").exists() == outside, sentence
         if outside:
             (stage,) = yaml.safe_load((folder / "dvc.yaml").read_text())["stages"].values()
             assert stage["always_changed"] is True

@@ -129,4 +129,7 @@ def merged(path: Path, fresh: Iterable[pd.DataFrame]) -> pd.DataFrame:
     replaced = {key for table in new for key in zip(table["profile"], table["group"], strict=True)}
     keep = [key not in replaced for key in zip(old["profile"], old["group"], strict=True)]
     parts = [part for part in (old[keep], *new) if len(part)]
-    return pd.concat(parts, ignore_index=True)[list(COLUMNS)] if parts else old
+    if not parts:
+        return old
+    merged = pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+    return merged.assign(x=pd.to_numeric(merged["x"]))  # else rows read back are written otherwise than fresh ones

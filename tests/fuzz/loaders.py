@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from primus.models.encoder import ImuEncoder
 from primus.models.weights import load_released_checkpoint
 from primus.params import Compute, load, load_datasets, load_value, profile_name
 from primus.schema import MANIFEST
+from primus.training.method import MethodSettings
 from primus.work_cache import WorkCache
 from tests.conftest import ROOT
 from tests.fuzz.invariants import check_recording
@@ -131,23 +131,12 @@ class _Splits:
     test_fraction: float
 
 
-@dataclass(frozen=True)
-class _Loss:
-    """A section with every kind of field."""
-
-    objective: str
-    lambda_ss: float
-    lambda_mm: float
-    lambda_nn: float
-    nn: dict[str, Any]
-
-
 def read_params_file(root: Path) -> int:
     path = root / "params.yaml"
     profile_name(path)
     load(Compute, "compute", path)
     load(_Splits, "segment.splits", path)
-    load(_Loss, "loss", path)
+    load(MethodSettings, "loss", path)
     load_datasets(path)
     load_value("pretrain.seeds", path)
     return 1

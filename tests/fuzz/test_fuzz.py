@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from primus.io.datasets import READERS
 from tests.fuzz.case import TARGETS, Result, _ended_after, _Guard
 from tests.fuzz.damage import damage_folder, same_files
+from tests.fuzz.readers import CONFIGS
 from tests.fuzz.run import fuzz, planned, prepare, results
 
 CASES = int(os.environ.get("PRIMUS_FUZZ_CASES", "300"))
@@ -24,6 +26,11 @@ def test_sound_inputs_are_read(name: str, tmp_path: Path) -> None:
         pytest.skip("what reads it is an extra that is not installed")
     for variant in sorted((tmp_path / name).iterdir()):
         assert TARGETS[name].read(variant) > 0, variant.name
+
+
+def test_every_reader_of_data_sets_is_tried() -> None:
+    assert {config["reader"] for config in CONFIGS.values()} == set(READERS), "give a new reader small sound inputs in tests/fuzz/readers.py"
+    assert set(CONFIGS) <= set(TARGETS)
 
 
 @pytest.mark.timeout(max(300, CASES))

@@ -3,7 +3,7 @@
 import pytest
 
 from primus.errors import UserError
-from primus.io.datasets import READERS, open_dataset
+from primus.io.datasets import open_dataset
 from primus.io.files import FileSet, resolve_root
 
 
@@ -66,4 +66,3 @@ def test_a_missing_variable_a_missing_and_an_empty_root(tmp_path, monkeypatch):
 def test_an_unknown_reader_names_the_nearest(tmp_path):
     with pytest.raises(UserError, match="did you mean egoexo4d"):
         open_dataset("x", {"reader": "egoexo"}, FileSet(tmp_path, {}))
-    assert set(READERS) == {"egoexo4d", "ego4d", "realworld", "labelled_csv", "action_camera", "table"}
