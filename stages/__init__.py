@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from pathlib import Path
 
 BLAS = "OPENBLAS_CORETYPE"
@@ -21,5 +22,6 @@ def _has_avx2() -> bool:
 # Left alone, OpenBLAS takes the newest kernels a processor has. They add in another order, a sample of the simulated corpus differs in its last bit,
 # and every metric in its third digit: between two machines, or between two shells of one where somebody has set the variable. The kernels of 2013
 # are on every processor with AVX2, and are no slower at the sizes met here.
-if BLAS not in os.environ and _has_avx2():
+# A process that has NumPy already keeps what it has, and so do its workers.
+if BLAS not in os.environ and "numpy" not in sys.modules and _has_avx2():
     os.environ[BLAS] = "Haswell"

@@ -7,6 +7,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+import stages  # before NumPy: a process of tests computes with the kernels of its workers and of the stages
+
+assert stages
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("PRIMUS_SHARED", ROOT.parent / "shared"))
 

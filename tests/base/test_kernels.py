@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy  # noqa: F401  its library is looked at
 import pytest
+from threadpoolctl import threadpool_info
 
 import stages
 
@@ -29,6 +31,17 @@ def kernels(**given: str) -> list[str]:
 def test_the_kernels_do_not_depend_on_the_processor() -> None:
     assert kernels()
     assert set(kernels()) == {"Haswell"}
+
+
+def test_a_process_that_has_numpy_changes_nothing_for_its_workers() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != stages.BLAS}
+    program = f"import os, numpy, stages; assert {stages.BLAS!r} not in os.environ"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, check=True)
+
+
+def test_this_process_of_tests_has_the_kernels_of_the_stages() -> None:
+    mine = [found["architecture"] for found in threadpool_info() if found["internal_api"] == "openblas"]
+    assert set(mine) == set(kernels(**({stages.BLAS: os.environ[stages.BLAS]} if stages.BLAS in os.environ else {})))
 
 
 @pytest.mark.skipif(not stages._has_avx2(), reason="OpenBLAS chooses by itself on a processor without AVX2")

@@ -109,6 +109,7 @@ class Bench:
         (self.folder / "params.yaml").write_text(params)
         shutil.copy(ROOT / "dvc.yaml", self.folder)
         (self.folder / "metrics").mkdir()
+        shutil.copytree(ROOT / "data" / "roots" / PROFILE, self.folder / "data" / "roots" / PROFILE)
         for name in ("primus.simulate.corpus", "primus.embeddings.jobs", "primus.embeddings.demo_clip", *(stage.module for stage in self.stages)):
             import_module(name)
         _first_command()
