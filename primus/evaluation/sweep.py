@@ -7,6 +7,7 @@ too). Finished units are kept under a key of everything they depend on, so a swe
 import dataclasses
 import hashlib
 import json
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ from primus.models.encoder import ImuEncoder
 from primus.provenance import file_identity
 from primus.stage import progress
 from primus.work_cache import WorkCache
+
+_STORING = threading.Lock()
+"""Encoders of equal weights (the same method under two names) make equal fits, which two threads would write to one temporary file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +158,8 @@ class Sweep:
             remedy = "lower fewshot.finetune.lr" if fit.head == "finetune" else "lower fewshot.c"
             raise UserError(f"{fit.source.method} on {fit.task.dataset}: {error}; {remedy}") from None
         if self.cache is not None:
-            self.cache.store(key, *_stored(scored))
+            with _STORING:
+                self.cache.store(key, *_stored(scored))
         return scored
 
     def _probed(self, fit: Fit) -> Scored:
