@@ -1,9 +1,10 @@
 """What every command that encodes recordings shares: its options, how it begins, and what it says of what was assumed and refused."""
 
+import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -108,3 +109,26 @@ def say_refused(report: "EncodeReport", out: Path) -> None:
         first = refused[0]
         listed = out.with_suffix(".rejects.csv")
         print(f"{len(refused)} of {report.sources} sources refused ({first.take_uid}: {first.reason}), see {listed}", file=sys.stderr)
+
+
+def say_classes(out: Path, labels: Mapping[str, int], encoded: "EncodeReport | None", said: Sequence[str], as_json: bool) -> None:
+    """How many windows got which label, after what was refused and what to be careful with.
+
+    Args:
+        out: the file of labels.
+        labels: label -> windows.
+        encoded: how the recordings were encoded; None where features were given.
+        said: warnings.
+        as_json: print one JSON document instead of the counts.
+    """
+    if encoded is not None:
+        say_refused(encoded, out)
+    for line in said:
+        print(f"warning: {line}", file=sys.stderr)
+    windows = sum(labels.values())
+    if as_json:
+        print(json.dumps({"out": str(out), "windows": windows, "labels": dict(labels)}, indent=1))
+        return
+    for label, count in labels.items():
+        print(f"{label:24}{count}")
+    print(f"{windows} windows: {out}", file=sys.stderr)

@@ -1,7 +1,5 @@
 """The commands `primus probe`: a small classifier on frozen features, trained on people's own labels and used."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -91,13 +89,4 @@ def predict(
     encoding.one_thread()
     encoding.sum_up_guesses()
     done = classify(paths, head, open_encoder(name), name, out, settings, encoding.side_by_side(threads), encoding.tracked)
-    if done.encoded is not None:
-        encoding.say_refused(done.encoded, out)
-    for line in done.said:
-        print(f"warning: {line}", file=sys.stderr)
-    if as_json:
-        print(json.dumps({"out": str(out), "windows": done.windows, "labels": done.labels}, indent=1))
-        return
-    for label, count in done.labels.items():
-        print(f"{label:24}{count}")
-    print(f"{done.windows} windows: {out}", file=sys.stderr)
+    encoding.say_classes(out, done.labels, done.encoded, done.said, as_json)

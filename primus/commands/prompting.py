@@ -53,16 +53,7 @@ def zeroshot(
     found = class_vectors(texts, words, encoder, model)
     with features_of(paths, encoder, model, out, settings, encoding.side_by_side(threads), encoding.tracked) as features:
         labels = classify(features.path, list(texts), found, out)
-    if features.encoded is not None:
-        encoding.say_refused(features.encoded, out)
-    for line in features.said:
-        print(f"warning: {line}", file=sys.stderr)
-    if as_json:
-        print(json.dumps({"out": str(out), "windows": sum(labels.values()), "labels": labels}, indent=1))
-        return
-    for label, count in labels.items():
-        print(f"{label:24}{count}")
-    print(f"{sum(labels.values())} windows: {out}", file=sys.stderr)
+    encoding.say_classes(out, labels, features.encoded, features.said, as_json)
 
 
 def retrieve(
