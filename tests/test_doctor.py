@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 
 from primus import doctor
 from primus.work_cache import WorkCache
@@ -40,6 +41,19 @@ def test_a_root_must_hold_what_its_readers_look_for(tmp_path: Path, monkeypatch:
     (tmp_path / "annotations").mkdir()
     (check,) = found("EGOEXO4D_ROOT")
     assert check.status == "ok"
+
+
+def test_roots_of_a_profile_somebody_added_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = {"mine": {"root": "$LAB_ROOT/2026"}, "made": {"root": "data/lab/raw"}, "odd": None}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"profiles": {"lab": {"datasets": datasets}, "empty": None}}))
+    monkeypatch.chdir(tmp_path)
+    (check,) = found("LAB_ROOT")
+    assert (check.status, check.remedy) == ("note", "profile lab: the recordings of mine")
+    monkeypatch.setenv("LAB_ROOT", str(tmp_path / "absent"))
+    (check,) = found("LAB_ROOT")
+    assert check.status == "wrong"
+    (tmp_path / "params.yaml").write_text("profiles: [nothing, of, the, kind]")
+    assert not found("LAB_ROOT")
 
 
 def test_damaged_entries_of_the_cache_are_counted_and_removed() -> None:

@@ -43,14 +43,17 @@ def work(experiment: Experiment, params: Mapping[str, Any]) -> float | None:
 
 def _finetuned(own: Mapping[str, Any], seeds: int) -> int:
     """Fine-tunings of one episode of one data set: encoders times numbers of shots, of methods judged by them and of all others they stand beside."""
-    shots, also, judge = len(layered(own, "fewshot.shots") or []), layered(own, "fewshot.also") or [], layered(own, "fewshot.probe")
-    limits = {name: layered(own, f"fewshot.also_finetuned.{name}") for name in ("shots", "encoders")}
-    beside = min(seeds, limits["encoders"]) * (len(limits["shots"]) if limits["shots"] else shots) if "finetune" in also else 0
+    shots = len(layered(own, "fewshot.shots") or [])
+    beside = 0
+    if "finetune" in (layered(own, "fewshot.also") or []):
+        limited = layered(own, "fewshot.also_finetuned.shots")
+        beside = min(seeds, layered(own, "fewshot.also_finetuned.encoders")) * (len(limited) if limited else shots)
     total = 0
     for section in _sections(own):
-        judged = section.get("probe") or judge
-        trained = section.get("objective") != "statistics" and not section.get("probe")
-        total += seeds * shots if judged == "finetune" else beside if trained else 0
+        if (section.get("probe") or layered(own, "fewshot.probe")) == "finetune":
+            total += seeds * shots
+        elif not section.get("probe") and section.get("objective") != "statistics":
+            total += beside
     return total
 
 
