@@ -13,8 +13,9 @@ from primus.params import nearest, read_params
 
 LIST = "experiments.yaml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
-_IN_LIST = ("every", "groups", "figures")
-_IN_GROUP = ("asks", "methods", "profiles", "reference", "x", "variants")
+_IN_LIST = ("every", "on_profile", "groups", "figures")
+_BY_PROFILE = ("methods", "set", "reference", "x", "variants")
+_IN_GROUP = ("asks", "profiles", "on_profile", *_BY_PROFILE)
 _IN_FIGURES = ("methods", "set")
 
 
@@ -73,12 +74,12 @@ def read_groups(profile: str, path: str | Path = LIST, params: str | Path = "par
     content, known = _read(path), read_params(params)
     trouble: list[str] = []
     _only(content, _IN_LIST, str(path), trouble)
-    every = _mapping(content.get("every"), f"{path}: every", trouble)
-    _settings_exist(every, known, "every", trouble)
+    own = {name: _settings(value, f"on_profile.{name}", known, trouble) for name, value in _on_profile(content, "", known, trouble).items()}
+    every = {**_settings(content.get("every"), "every", known, trouble), **own.get(profile, {})}
     made: dict[tuple[Any, ...], Experiment] = {}
     groups = []
     for name, entry in _mapping(content.get("groups"), f"{path}: groups", trouble).items():
-        entry = _mapping(entry, f"groups.{name}", trouble)
+        entry = _as_on(profile, _mapping(entry, f"groups.{name}", trouble), f"groups.{name}", known, trouble)
         if profile in (entry.get("profiles") or [profile]):
             group = _group(str(name), entry, every, profile, known, made, trouble)
             groups += [group] if group else []
@@ -94,8 +95,7 @@ def read_figures(profile: str, path: str | Path = LIST, params: str | Path = "pa
     entry = _mapping(_read(path).get("figures"), f"{path}: figures", trouble)
     _only(entry, _IN_FIGURES, "figures", trouble)
     methods = _methods(entry.get("methods"), known, "figures", trouble)
-    settings = _mapping(entry.get("set"), "figures.set", trouble)
-    _settings_exist(settings, known, "figures.set", trouble)
+    settings = _settings(entry.get("set"), "figures.set", known, trouble)
     if trouble:
         raise UserError(f"{path}: " + "; ".join(trouble))
     return Experiment(_named(profile, known, "figures"), profile, methods, settings)
@@ -120,6 +120,7 @@ def _group(
     methods = _methods(entry.get("methods"), known, where, trouble)
     places = _mapping(entry.get("x"), f"{where}.x", trouble)
     listed = _mapping(entry.get("variants"), f"{where}.variants", trouble)
+    shared = {**every, **_settings(entry.get("set"), f"{where}.set", known, trouble)}
     reference = str(entry.get("reference"))
     trouble += [f"{where}.x names {key!r}, which is no variant of it" for key in places if key not in listed]
     if reference not in listed:
@@ -128,8 +129,7 @@ def _group(
     variants = []
     for variant, own in listed.items():
         here = f"{where}.variants.{variant}"
-        settings = {**every, **_mapping(own, here, trouble)}
-        _settings_exist(settings, known, here, trouble)
+        settings = {**shared, **_settings(own, here, known, trouble)}
         for part in (name, str(variant)):
             if not _NAME.fullmatch(part):
                 trouble.append(f"{here}: {part!r} must be made of small letters, digits, '.', '_' and '-'")
@@ -179,12 +179,31 @@ def _methods(value: Any, params: Mapping[str, Any], where: str, trouble: list[st
     return tuple(map(str, value))
 
 
-def _settings_exist(settings: Mapping[str, Any], params: Mapping[str, Any], where: str, trouble: list[str]) -> None:
+def _on_profile(entry: Mapping[str, Any], where: str, params: Mapping[str, Any], trouble: list[str]) -> dict[str, Any]:
+    """The entry's `on_profile`: profile -> what differs there. Every profile it names must exist."""
+    here = f"{where}.on_profile".lstrip(".")
+    found = {str(name): value for name, value in _mapping(entry.get("on_profile"), here, trouble).items()}
+    trouble += [f"{here} names {name!r}{nearest(name, params['profiles'])}" for name in found if name not in params["profiles"]]
+    return found
+
+
+def _as_on(profile: str, entry: Mapping[str, Any], where: str, params: Mapping[str, Any], trouble: list[str]) -> Mapping[str, Any]:
+    """A group with the keys replaced that it has otherwise on the profile."""
+    replaced = {name: _mapping(value, f"{where}.on_profile.{name}", trouble) for name, value in _on_profile(entry, where, params, trouble).items()}
+    for name, value in replaced.items():
+        _only(value, _BY_PROFILE, f"{where}.on_profile.{name}", trouble)
+    return {**entry, **replaced.get(profile, {})}
+
+
+def _settings(value: Any, where: str, params: Mapping[str, Any], trouble: list[str]) -> Mapping[str, Any]:
+    """Dotted keys with values; every key must be one of params.yaml."""
+    settings = _mapping(value, where, trouble)
     for dotted in settings:
-        value: Any = params
+        place: Any = params
         for part in str(dotted).split("."):
-            if not isinstance(value, Mapping) or part not in value:
-                options = [str(key) for key in value] if isinstance(value, Mapping) else []
+            if not isinstance(place, Mapping) or part not in place:
+                options = [str(key) for key in place] if isinstance(place, Mapping) else []
                 trouble.append(f"{where} sets {dotted!r}: params.yaml has no {part!r} there{nearest(part, options)}")
                 break
-            value = value[part]
+            place = place[part]
+    return settings

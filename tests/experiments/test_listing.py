@@ -72,7 +72,28 @@ def test_another_profile_is_named_and_set(tmp_path: Path) -> None:
     group = read_groups("other", tmp_path / "experiments.yaml", tmp_path / "params.yaml")[0]
     experiment = group.reference.experiment
     assert experiment.name == "other-ablation-weights-one"
-    assert overrides(experiment, read_params(tmp_path / "params.yaml")) == ["data=other", "~methods.random", "pretrain.seeds=[0,1]"]
+    assert overrides(experiment, read_params(tmp_path / "params.yaml")) == ["data=other", "~methods.random", "pretrain.seeds=[0,1]", "pretrain.width=2"]
+
+
+def test_a_profile_has_groups_of_its_own_making(tmp_path: Path) -> None:
+    write_list(tmp_path)
+    widths = read_groups("other", tmp_path / "experiments.yaml", tmp_path / "params.yaml")[1]
+    assert [variant.name for variant in widths.variants] == ["narrow", "wide"]
+    assert {variant.experiment.methods for variant in widths.variants} == {("primus", "random")}
+    assert [variant.experiment.settings["pretrain.width"] for variant in widths.variants] == [2, 3], "a variant's own setting comes last"
+    assert [variant.name for variant in read_groups("toy", tmp_path / "experiments.yaml", tmp_path / "params.yaml")[1].variants] == ["narrow", "odd"]
+
+
+def test_a_group_sets_what_its_variants_share(tmp_path: Path) -> None:
+    write_list(tmp_path)
+    path = tmp_path / "experiments.yaml"
+    path.write_text(path.read_text().replace("    asks: how heavy\n", "    asks: how heavy\n    set: {pretrain.width: 5, loss.weight: 4}\n"))
+    weights, widths = read_groups("toy", path, tmp_path / "params.yaml")
+    assert [variant.experiment.settings for variant in weights.variants] == [
+        {"pretrain.seeds": [0, 1], "pretrain.width": 5, "loss.weight": 4},
+        {"pretrain.seeds": [0, 1], "pretrain.width": 5, "loss.weight": 3},
+    ]
+    assert widths.reference.experiment.settings == {"pretrain.seeds": [0, 1]}
 
 
 def test_methods_are_added_and_left_out(tmp_path: Path) -> None:
@@ -105,6 +126,9 @@ def test_values_in_the_grammar_of_overrides() -> None:
         ("asks: how heavy", "ask: how heavy", "unknown key 'ask'"),
         ("      three:", "      Three Kilos:", "must be made of small letters"),
         ("every: {pretrain.seeds", "every: {pretrain.sedes", "did you mean 'seeds'"),
+        ("  other: {pretrain.width", "  otter: {pretrain.width", "on_profile names 'otter'; did you mean 'other'"),
+        ("  other: {pretrain.width", "  other: {pretrain.witdh", "on_profile.other sets 'pretrain.witdh'"),
+        ("      other:\n        methods", "      other:\n        asks: again\n        methods", "unknown key 'asks' in groups.widths.on_profile.other"),
     ],
 )
 def test_mistakes_in_the_list_are_named(tmp_path: Path, before: str, after: str, said: str) -> None:

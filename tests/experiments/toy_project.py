@@ -72,6 +72,8 @@ pd.DataFrame(counts).to_parquet(out / "predictions.parquet")
 
 LIST = """\
 every: {pretrain.seeds: [0, 1]}
+on_profile:
+  other: {pretrain.width: 2}
 groups:
   weights:
     asks: how heavy
@@ -88,6 +90,12 @@ groups:
     variants:
       narrow: {}
       odd: {loss.weight: 13}
+    on_profile:
+      other:
+        methods: [primus, random]
+        variants:
+          narrow: {}
+          wide: {pretrain.width: 3}
 figures:
   methods: [primus, extra]
   set: {}
