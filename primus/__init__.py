@@ -17,6 +17,7 @@ _HOME = {
     "ImuRecording": "primus.io.recording",
     "read_imu": "primus.io.imu_file",
 }
+_PACKAGES = ("losses", "models", "segments", "io")
 __all__ = ["ImuEncoder", "ImuRecording", "InputContract", "Stream", "__version__", "load_released_checkpoint", "preprocess", "read_imu"]
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
+    if name in _PACKAGES:  # so that `import primus; primus.losses.info_nce(...)` works
+        return import_module(f"primus.{name}")
     raise AttributeError(f"module 'primus' has no attribute {name!r}")
 
 

@@ -45,6 +45,8 @@ def time_reversal(x: Tensor, strength: float, generator: Generator) -> Tensor:
 def permutation(x: Tensor, cuts: float, generator: Generator) -> Tensor:
     """Cut each window at `cuts` distinct random places and put the pieces together in random order (all channels alike)."""
     batch, _, samples = x.shape
+    if not cuts < samples:
+        raise ValueError(f"a window of {samples} samples has {samples - 1} places to cut at, {int(cuts)} asked for")
     places = torch.rand(batch, samples - 1, generator=generator).topk(int(cuts), dim=1).indices + 1  # a piece starts at each
     starts = torch.zeros(batch, samples, dtype=torch.int64).scatter_(1, places, 1)
     piece = starts.cumsum(1)  # (B, T): number of the piece that holds each sample
@@ -73,6 +75,8 @@ def rotation(x: Tensor, largest_angle: float, generator: Generator) -> Tensor:
 def channel_shuffle(x: Tensor, strength: float, generator: Generator) -> Tensor:
     """Put the channels of each window in a random order other than their own."""
     batch, channels, _ = x.shape
+    if channels < 2:
+        raise ValueError(f"windows of {channels} channel(s) have no other order")
     order = torch.rand(batch, channels, generator=generator).argsort(1)
     unchanged = torch.arange(channels)
     while bool((same := (order == unchanged).all(1)).any()):

@@ -27,6 +27,7 @@ from primus.training.run import Pretraining, PretrainSettings, Run
 from primus.training.summary import history_table, metrics, plot_rows
 
 PROGRESS_S = 5.0  # between progress lines
+SAID_S = 1.0  # that the first process has to say what went wrong in all of them, before the others end and it is ended with them
 ELSEWHERE = ("seeds", "checkpoint_every_s", "export", "device", "processes")  # told per model, or no part of what it became
 SEGMENT_FILES = ("segments.parquet", "splits.parquet", "imu.h5")
 
@@ -185,7 +186,13 @@ def main(name: Annotated[str, typer.Argument(metavar="METHOD", help="a name unde
         raise SystemExit(launch(settings.processes, "stages.pretrain", [name]))
     torch.set_num_threads(max(1, threads // settings.processes))
     with distributed_world(settings.device) as (world, device):
-        pretrain(name, world, device, settings, method, threads)
+        try:
+            pretrain(name, world, device, settings, method, threads)
+        except UserError:
+            if world.rank == 0:
+                raise
+            time.sleep(SAID_S)
+            raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ _EXPORTS = {
     "MultitaskObjective": "primus.losses.multitask",
     "PrimusObjective": "primus.losses.objective",
     "Temperature": "primus.losses.temperature",
-    "info_nce": "primus.losses.info_nce",
+    "info_nce": "primus.losses.contrastive",
 }
 
 __all__ = sorted(_EXPORTS)

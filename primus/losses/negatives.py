@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from primus.models.feature_queue import Neighbours
-from primus.models.rows import Rows, overlapping, same_text
+from primus.models.rows import Rows, overlapping, same_segment, same_text
 
 FalseNegatives = Literal["none", "overlap_and_same_text"]
 SharedNeighbours = Literal["exclude", "keep"]
@@ -48,10 +48,10 @@ def of_neighbours(rows: Rows, neighbours: Neighbours, kind: FalseNegatives, shar
     Args:
         rows, neighbours: the batch and what was retrieved for it.
         kind: as in `in_batch`, between row i and the neighbour of row j.
-        shared: "exclude" takes out pairs of rows that retrieved the same queue row: it is a positive of both.
+        shared: "exclude" takes out pairs of rows that retrieved the same segment, wherever it stands in the queue: it is a positive of both.
         batch: what `in_batch` returned.
     """
     excluded = _either(batch, _false_negatives(kind, rows, neighbours.rows))
     if shared == "exclude":
-        excluded = _either(excluded, neighbours.index[:, None] == neighbours.index[None, :])
+        excluded = _either(excluded, same_segment(neighbours.rows, neighbours.rows))
     return excluded

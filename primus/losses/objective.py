@@ -7,12 +7,12 @@ losses are settings of it; a weight of 0 removes a term and everything computed 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from primus.losses.info_nce import Absent, info_nce
+from primus.losses.contrastive import Absent, info_nce
 from primus.losses.negatives import FalseNegatives, SharedNeighbours, in_batch, of_neighbours
 from primus.losses.temperature import Temperature, TemperatureKind
 from primus.models.encoder import EncoderOutput
@@ -42,7 +42,7 @@ class PrimusObjective(nn.Module):
             (IMU against video and text).
 
     Raises:
-        ValueError: a weight is negative, all are 0, or retrieval asks for a modality that is not used.
+        ValueError: a weight is negative, all are 0, an option is not one of its words, or retrieval asks for a modality that is not used.
     """
 
     def __init__(
@@ -65,6 +65,17 @@ class PrimusObjective(nn.Module):
         for name, weight in (("lambda_ss", lambda_ss), ("lambda_mm", lambda_mm), ("lambda_nn", lambda_nn)):
             if not 0 <= weight < float("inf"):
                 raise ValueError(f"{name} must be >= 0 and finite, found {weight}")
+        words: dict[str, tuple[str, object]] = {
+            "retrieval": (retrieval, Retrieval),
+            "nn_terms": (nn_terms, NeighbourTerms),
+            "nn_exclude": (nn_exclude, Relation),
+            "negatives_exclude": (negatives_exclude, FalseNegatives),
+            "shared_neighbours": (shared_neighbours, SharedNeighbours),
+            "absent": (absent, Absent),
+        }
+        for name, (value, known) in words.items():
+            if value not in get_args(known):
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, get_args(known)))}, found {value!r}")
         self.lambda_ss, self.lambda_mm, self.lambda_nn = lambda_ss, lambda_mm, lambda_nn
         coupled = nn_terms == "coupled"
         self.imu_neighbours = lambda_nn > 0 and (not coupled or lambda_ss > 0)
@@ -101,6 +112,15 @@ class PrimusObjective(nn.Module):
         trained = {"self_supervised": self.lambda_ss > 0 or self.imu_neighbours, "multimodal": self.lambda_mm > 0 or self.multimodal_neighbours}
         return tuple(name for name, is_trained in trained.items() if is_trained)
 
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of every term in use, by name."""
+        found = {"ss": self.lambda_ss} | {f"mm_{name}": self.lambda_mm for name in self.modalities}
+        found |= {"nn_imu": self.lambda_nn * self.imu_neighbours} | {
+            f"nn_{name}": self.lambda_nn * self.multimodal_neighbours for name in self.modalities
+        }
+        return {name: weight for name, weight in found.items() if weight > 0}
+
     def make_queue(self, capacity: int, projection_dim: int, embedding_dim: int, device: torch.device | str = "cpu") -> FeatureQueue:
         """An empty queue of the modalities this objective reads."""
         return FeatureQueue(capacity, {"imu": projection_dim} | dict.fromkeys(self.modalities, embedding_dim), device)
@@ -134,39 +154,50 @@ class PrimusObjective(nn.Module):
 
         Args:
             first, second: the encoder's output on the plain and on the augmented windows; `second` may be None without lambda_ss.
-            embeddings: for every modality (B, D); rows that are absent hold anything.
+            embeddings: for every modality (B, D); what absent rows hold has no influence.
             present: for every modality (B,) bool.
             rows: identities of the batch.
             neighbours: what `retrieve` returned, needed where `uses_queue`.
 
         Returns:
             Scalars "ss", "mm_video", "mm_text", "nn_imu", "nn_video", "nn_text" (those in use) and "total".
+
+        Raises:
+            ValueError: the encoder has no projection heads, or a term in use lacks its second view or its neighbours.
         """
-        assert first.self_supervised is not None
-        assert first.multimodal is not None
+        if first.self_supervised is None or first.multimodal is None:
+            raise ValueError("the objective needs both projections; make the encoder with heads=True")
         tau_ss, tau_mm = self.tau_ss(), self.tau_mm()
         excluded = in_batch(rows, self.negatives_exclude, self.group)
         terms: dict[str, Tensor] = {}
-        weights: dict[str, float] = {}
         if self.lambda_ss > 0:
-            assert second is not None
-            assert second.self_supervised is not None
+            if second is None or second.self_supervised is None:
+                raise ValueError("lambda_ss > 0 needs the encoder's output on the augmented windows: `second`")
             terms["ss"] = info_nce(first.self_supervised, second.self_supervised, tau_ss, exclude=excluded)
-            weights["ss"] = self.lambda_ss
         if self.lambda_mm > 0:
             for name in self.modalities:
-                terms[f"mm_{name}"] = info_nce(first.multimodal, embeddings[name], tau_mm, valid=present[name], exclude=excluded, absent=self.absent)
-                weights[f"mm_{name}"] = self.lambda_mm
+                given = embeddings[name] if self.absent == "leave" else embeddings[name].masked_fill(~present[name][:, None], 0.0)
+                terms[f"mm_{name}"] = info_nce(first.multimodal, given, tau_mm, valid=present[name], exclude=excluded, absent=self.absent)
         if self.uses_queue:
-            assert neighbours is not None
+            if neighbours is None:
+                raise ValueError("lambda_nn > 0 needs `neighbours`: what `retrieve` returned")
             found = neighbours.found
             excluded = of_neighbours(rows, neighbours, self.negatives_exclude, self.shared_neighbours, excluded)
             if self.imu_neighbours:
                 terms["nn_imu"] = info_nce(first.self_supervised, neighbours.vectors["imu"], tau_ss, valid=found, exclude=excluded)
-                weights["nn_imu"] = self.lambda_nn
             if self.multimodal_neighbours:
                 for name in self.modalities:
                     terms[f"nn_{name}"] = info_nce(first.multimodal, neighbours.vectors[name], tau_mm, valid=found, exclude=excluded)
-                    weights[f"nn_{name}"] = self.lambda_nn
-        total = torch.stack([weight * terms[name] for name, weight in weights.items()]).sum()
+        total = torch.stack([weight * terms[name] for name, weight in self.weights.items()]).sum()
         return terms | {"total": total}
+
+    def covered(self, present: Mapping[str, Tensor], neighbours: Neighbours | None, size: int) -> dict[str, int]:
+        """Of how many of the `size` rows each term of `forward` is a mean."""
+        found = 0 if neighbours is None else int(neighbours.found.sum())
+        counts = {name: int(present[name].sum()) for name in self.modalities}
+        own = (
+            {"ss": size, "nn_imu": found}
+            | {f"mm_{name}": count for name, count in counts.items()}
+            | {f"nn_{name}": found for name in self.modalities}
+        )
+        return {name: own[name] for name in self.weights}

@@ -10,6 +10,8 @@ _EXPORTS = {
     "FeatureQueue": "primus.models.feature_queue",
     "ImuEncoder": "primus.models.encoder",
     "InputContract": "primus.models.encoder",
+    "Neighbours": "primus.models.feature_queue",
+    "Rows": "primus.models.rows",
     "load_released_checkpoint": "primus.models.weights",
 }
 

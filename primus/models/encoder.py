@@ -192,24 +192,27 @@ class ImuEncoder(nn.Module, ModelHubMixin):
         }
 
     def feature(self, x: Tensor) -> Tensor:
-        """Features (B, feature_dim) of windows x (B, 6, T), T >= 123; units as in `inputs`."""
+        """Features (B, feature_dim) of windows x (B, 6, T), T >= 123; units as in `inputs`; raises as `forward` does."""
         if x.ndim != 3 or x.shape[1] != CHANNELS_IN or x.shape[2] < MIN_SAMPLES:
             raise ValueError(
                 f"windows must be (B, {CHANNELS_IN}, T) with T >= {MIN_SAMPLES} samples, found {tuple(x.shape)}"
                 + ("; transpose the last two axes" if x.ndim == 3 and x.shape[2] == CHANNELS_IN else "")
             )
+        gru = self.backbone[-1]
+        assert isinstance(gru, nn.GRU)
+        weights = gru.all_weights[0][1].dtype
+        if x.dtype != weights and not torch.is_autocast_enabled(x.device.type):
+            raise ValueError(f"windows are {x.dtype}, the encoder's weights {weights}; convert one, for example with windows.to({weights})")
         for block in self.backbone[:-1]:
             x = block(x)
         sequence = x if self.layout == "channels" else x.transpose(1, 2)  # (B, 32 steps, 32 inputs) either way
-        gru = self.backbone[-1]
-        assert isinstance(gru, nn.GRU)
         if applies_to(gru.all_weights[0][1]):
             return last_state(sequence, *gru.all_weights[0])
         _, state = gru(sequence)
         return state[-1]
 
     def forward(self, x: Tensor) -> EncoderOutput:
-        """Encode windows x (B, 6, T) float, T >= 123; raises ValueError on any other shape."""
+        """Encode windows x (B, 6, T) of the weights' type, T >= 123; raises ValueError on any other shape or type."""
         feature = self.feature(x)
         if self.ssl_head is None or self.mmcl_head is None:
             return EncoderOutput(feature, None, None)

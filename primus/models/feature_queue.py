@@ -64,13 +64,15 @@ class FeatureQueue:
             rows: their identities.
 
         Raises:
-            ValueError: a modality is missing, unknown, or of another length or width.
+            ValueError: a modality is missing, unknown, of another length or width, or holds a number that is not finite.
         """
         if set(vectors) != set(self.vectors):
             raise ValueError(f"the queue holds {sorted(self.vectors)}, found {sorted(vectors)}")
         for name, value in vectors.items():
             if value.shape != (len(rows), self.vectors[name].shape[1]):
                 raise ValueError(f"{name} must be ({len(rows)}, {self.vectors[name].shape[1]}), found {tuple(value.shape)}")
+            if not bool(torch.isfinite(value).all()):
+                raise ValueError(f"{name} holds numbers that are not finite; no query could find a neighbour beside them")
         skip = max(0, len(rows) - self.capacity)
         count = len(rows) - skip
         slots = (self.cursor + skip + torch.arange(count, device=self.table.device)) % self.capacity
@@ -136,15 +138,16 @@ class FeatureQueue:
     def state(self) -> dict[str, Tensor]:
         """Filled rows only, in place order, plus the cursor: what a checkpoint needs to go on identically."""
         tensors = {f"vectors.{name}": bank[: self.filled].clone() for name, bank in self.vectors.items()}
-        return tensors | {"table": self.table[: self.filled].clone(), "cursor": torch.tensor(self.cursor)}
+        return tensors | {"table": self.table[: self.filled].clone(), "cursor": torch.tensor(self.cursor), "capacity": torch.tensor(self.capacity)}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Restore what `state` returned; ValueError where modalities, widths or capacity do not fit."""
-        names = {name.removeprefix("vectors.") for name in state if name.startswith("vectors.")}
-        filled = len(state["table"])
-        if names != set(self.vectors) or filled > self.capacity:
+        widths = {name.removeprefix("vectors."): value.shape[1] for name, value in state.items() if name.startswith("vectors.")}
+        mine = {name: bank.shape[1] for name, bank in self.vectors.items()}
+        filled, capacity = len(state["table"]), int(state["capacity"])
+        if widths != mine or capacity != self.capacity:
             raise ValueError(
-                f"the queue holds {sorted(self.vectors)} x {self.capacity} rows, the state {sorted(names)} x {filled}:"
+                f"the queue holds {self.capacity} rows of {dict(sorted(mine.items()))}, the state {capacity} rows of {dict(sorted(widths.items()))}:"
                 " it was saved under other settings"
             )
         for name, bank in self.vectors.items():

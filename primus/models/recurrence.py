@@ -5,8 +5,8 @@ Same equations and parameters as `torch.nn.GRU` (one layer, one direction, zero 
 still lie in the cache; gradients of weights are summed over several steps at once. Outputs and gradients agree with the stock operator to
 float32 rounding.
 
-Under autocast to bfloat16 the operands of the recurrent products are rounded to it; sums, gates, states and gradients of the arithmetic between
-products are in the weights' own type.
+Under autocast to bfloat16 operands and results of the recurrent products are rounded to it (of the two gates: what leaves the sigmoid); what is
+added up within a product, the candidate, states, weights and gradients of the arithmetic between products are in the weights' own type.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class _LastState(torch.autograd.Function):
         d_weights, d_bias = weight_hh.new_zeros(3 * hidden, hidden + width), weight_hh.new_zeros(3 * hidden)
         d_input_weight, d_input_bias = weight_hh.new_zeros(hidden, width), weight_hh.new_zeros(hidden)
         d_x = torch.empty_like(by_time)
-        span = max(1, min(steps, SPAN_ROWS // batch))
+        span = max(1, min(steps, SPAN_ROWS // max(1, batch)))
         d_sums = entering.new_empty(span, batch, 3 * hidden)  # gradients of what reset, update and the candidate's recurrent half are made from
         d_candidates = by_time.new_empty(span, batch, hidden)
         scratch = by_time.new_empty(batch, 3 * hidden) if narrow != full else None

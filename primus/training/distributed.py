@@ -6,7 +6,9 @@ global, the queue is equal everywhere, and gradients are those of one process wi
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -81,10 +83,23 @@ def launched() -> bool:
     return "LOCAL_RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
+def die_with_parent() -> None:
+    """Let the system kill this process as soon as the one that started it ends, however that ends (Linux; elsewhere nothing happens).
+
+    Else ranks of a stage that was killed would train on, and write their result over that of the next run.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def launch(processes: int, module: str, arguments: Sequence[str]) -> int:
-    """Run `python -m module arguments` in `processes` processes of this machine (torchrun); returns the exit status."""
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    return subprocess.call([*torchrun, "-m", module, *arguments])
+    """Run `python -m module arguments` in `processes` processes of this machine (torchrun); returns the exit status.
+
+    Each process says its own errors; torchrun's account of them is left out, unless `LOGLEVEL` asks for it.
+    """
+    torchrun = [sys.executable, "-m", "primus.training.torchrun", "--standalone", f"--nproc-per-node={processes}"]
+    environment = {"LOGLEVEL": "CRITICAL"} | os.environ
+    return subprocess.run([*torchrun, "-m", module, *arguments], env=environment, preexec_fn=die_with_parent, check=False).returncode
 
 
 @contextmanager
@@ -93,6 +108,7 @@ def world(device: str) -> Iterator[tuple[World, torch.device]]:
     if not launched():
         yield World(), torch.device(device)
         return
+    die_with_parent()
     local = int(os.environ["LOCAL_RANK"])
     if device == "cuda":
         torch.cuda.set_device(local)

@@ -21,9 +21,11 @@ Objective = PrimusObjective | MultitaskObjective
 
 @dataclass(frozen=True)
 class Pass:
-    """Named terms with "total"; the encoder's output on the plain windows and on their second view; what was retrieved."""
+    """Named terms with "total", and of how many rows each but the total is a mean; outputs on the plain windows and on their second view; what was
+    retrieved."""
 
     terms: dict[str, Tensor]
+    covered: dict[str, int]
     first: EncoderOutput | None = None
     second: EncoderOutput | None = None
     neighbours: Neighbours | None = None
@@ -55,7 +57,7 @@ def contrastive_pass(
     second = output.map(lambda part: part[size:]) if objective.uses_second_view else None
     neighbours = None if queue is None else objective.retrieve(queue, first, batch.embeddings, batch.present, batch.rows)
     terms = objective(first, second, batch.embeddings, batch.present, batch.rows, neighbours)
-    return Pass(terms, first, second, neighbours)
+    return Pass(terms, objective.covered(batch.present, neighbours, size), first, second, neighbours)
 
 
 def multitask_pass(
@@ -67,7 +69,8 @@ def multitask_pass(
     """
     x, applied = one_of(torch.cat([batch.imu, batch.imu]), [Transform(name) for name in objective.tasks], generator)
     output = encode(encoder, x, world, settings)
-    return Pass(objective(output.feature, applied), output)
+    terms = objective(output.feature, applied)
+    return Pass(terms, dict.fromkeys(terms.keys() - {"total"}, len(batch)), output)
 
 
 def forward_pass(

@@ -38,7 +38,8 @@ def uniformity(rows: Tensor) -> float:
 
 
 def health(rows: Tensor) -> dict[str, float]:
-    """effective_rank, std, uniformity and the collapse flag (1.0 where the rank is below 5, or below half of few rows) of (N, D)."""
+    """effective_rank, std, uniformity (not of one row) and the collapse flag (1.0 where the rank is below 5, or below half of few rows) of (N, D)."""
     rank = effective_rank(rows)
     limit = min(COLLAPSED_RANK, len(rows) / 2)
-    return {"effective_rank": rank, "std": spread(rows), "uniformity": uniformity(rows), "collapsed": float(rank < limit)}
+    even = {"uniformity": uniformity(rows)} if len(rows) > 1 else {}
+    return {"effective_rank": rank, "std": spread(rows), **even, "collapsed": float(rank < limit)}

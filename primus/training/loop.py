@@ -43,7 +43,8 @@ class TrainingResult:
     """A finished run.
 
     Attributes:
-        best, last: the encoder's weights at the lowest validation loss and at the end (CPU; the same where there is no validation).
+        best, last: the encoder's weights at the lowest validation loss and at the end (CPU; the same where there is no validation, or where no
+            validation segment has what the objective needs).
         progress: history (one row per validation) and where the best one was.
         facts: what the run was in numbers: segments, steps, sizes.
     """
@@ -94,9 +95,10 @@ def train(
     if isinstance(objective, PrimusObjective) and objective.uses_queue:
         queue = objective.make_queue(settings.capacity(len(train_rows)), encoder.projection_dim, data.embedding_dim, data.device)
     state = TrainingState(encoder, objective, optimiser, queue)
+    kept = False
     if checkpoint is not None:
         world.wait()  # whatever another run of these processes stored is complete
-        checkpoint.restore(state)
+        kept = checkpoint.restore(state)
         world.wait()  # nobody stores before everyone has read
     progress = state.progress
     monitored = val_rows if len(val_rows) else generator(seed, "monitor").permutation(train_rows)[:MONITORED_ROWS]
@@ -115,13 +117,13 @@ def train(
         draws.manual_seed(derived_seed(seed, "view", step))
         done = forward_pass(encoder, objective, batch, queue, settings, draws, world)
         terms = {name: value.item() for name, value in done.terms.items()}
-        _require_finite(terms, step, checkpoint)
+        _require_finite(terms, step, kept)
 
         optimiser.zero_grad(set_to_none=True)
         done.terms["total"].backward()
         world.combine_gradients(encoder.parameters(), objective.parameters())
         norm = nn.utils.clip_grad_norm_(network, settings.optimiser.clip_norm or math.inf).item()
-        _require_finite({"gradient norm": norm}, step, checkpoint)
+        _require_finite({"gradient norm": norm}, step, kept)
         optimiser.step()
         for temperature in temperatures:
             temperature.project()
@@ -132,13 +134,15 @@ def train(
         progress.step += 1
         if progress.step % (order.steps_per_epoch * settings.validate_every) == 0 or progress.step == total_steps:
             measured = validate(encoder, objective, data, monitored, queue, settings, seed, world)
-            _record(state, measured, order, optimiser.param_groups[0]["lr"], bool(len(val_rows)))
+            _require_finite({name: value for name, value in measured.items() if name.startswith("val/")}, step, kept)
+            _record(state, measured, order, optimiser.param_groups[0]["lr"], bool(len(val_rows)) and "val/total" in measured)
             out_of_patience = settings.patience > 0 and progress.stale >= settings.patience
             progress.finished = progress.step == total_steps or out_of_patience
         if report is not None:
             report(StepReport(progress.step, total_steps, len(batch), terms))
         if checkpoint is not None and world.rank == 0 and (progress.finished or time.monotonic() - saved_at >= settings.checkpoint_every_s):
             checkpoint.save(state)
+            kept = True
             saved_at = time.monotonic()
 
     facts = {
@@ -179,19 +183,19 @@ def _is_temperature(parameter: nn.Parameter, temperatures: list[Temperature]) ->
     return any(parameter is module.parameter for module in temperatures)
 
 
-def _require_finite(values: dict[str, float], step: int, checkpoint: Checkpoint | None) -> None:
+def _require_finite(values: dict[str, float], step: int, kept: bool) -> None:
     for name, value in values.items():
         if not math.isfinite(value):
-            kept = "the last good state is kept" if checkpoint is not None else "no state was kept"
+            state = "the last good state is kept" if kept else "no state was kept"
             raise UserError(
-                f"training stopped at step {step}: {name} is {value} ({kept}); lower pretrain.optimiser.lr, set pretrain.optimiser.clip_norm,"
+                f"training stopped at step {step}: {name} is {value} ({state}); lower pretrain.optimiser.lr, set pretrain.optimiser.clip_norm,"
                 " or use pretrain.temperature.kind=log_clamped"
             )
 
 
 def _tally(progress: Progress, done: Pass, terms: dict[str, float], rows: Rows) -> None:
-    """Add one step to the running sums of terms and of the kinds of neighbours."""
-    values = {f"train/{name}": (value, len(rows)) for name, value in terms.items()}
+    """Add one step to the running sums: each term over the rows it is a mean of, the total over all, and the kinds of neighbours."""
+    values = {f"train/{name}": (value, done.covered.get(name, len(rows))) for name, value in terms.items()}
     if done.neighbours is not None:
         found = done.neighbours.found
         count = int(found.sum())
@@ -200,6 +204,8 @@ def _tally(progress: Progress, done: Pass, terms: dict[str, float], rows: Rows) 
             for name, flags in kinds(rows, done.neighbours.rows).items():
                 values[f"neighbours/{name}"] = (float(flags[found].sum()) / count, count)
     for name, (value, weight) in values.items():
+        if not weight:
+            continue
         progress.sums[name] = progress.sums.get(name, 0.0) + value * weight
         progress.rows[name] = progress.rows.get(name, 0) + weight
 
@@ -219,9 +225,9 @@ def _record(state: TrainingState, measured: dict[str, float], order: EpochOrder,
     row |= measured if validated else {name: value for name, value in measured.items() if not name.startswith("val/")}
     progress.history.append(dict(sorted(row.items())))  # the order a stored state comes back in
     progress.sums, progress.rows = {}, {}
-    value = measured["val/total"]
-    if not validated or progress.best_value is None or value < progress.best_value:
-        progress.best_value = value if validated else None
+    value = measured["val/total"] if validated else None
+    if value is None or progress.best_value is None or value < progress.best_value:
+        progress.best_value = value
         progress.best_step, progress.stale = progress.step, 0
         state.keep_best()
     else:

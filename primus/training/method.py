@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 
 from primus.augment import MULTITASK
-from primus.losses.info_nce import Absent
+from primus.losses.contrastive import Absent
 from primus.losses.multitask import MultitaskObjective
 from primus.losses.negatives import FalseNegatives, SharedNeighbours
 from primus.losses.objective import Modality, NeighbourTerms, PrimusObjective, Retrieval

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -204,7 +204,9 @@ def thin_alignment(data: ResidentSegments, train: np.ndarray, fraction: float, b
     thinned = {name: column.copy() for name, column in data.position.items()}
     for column in thinned.values():
         column[losing] = UNKNOWN
-    return ResidentSegments(data.imu, data.embeddings, thinned, data.rows, data.device)
+    text = data.rows.text.clone()
+    text[torch.from_numpy(losing)] = UNKNOWN  # what nobody was told cannot make two of them false negatives either
+    return ResidentSegments(data.imu, data.embeddings, thinned, replace(data.rows, text=text), data.device)
 
 
 class EpochOrder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -33,11 +35,14 @@ def validate(
 ) -> dict[str, float]:
     """Mean terms ("val/<term>") over `rows` (n,) int64 and health of every trained representation ("health/<name>/<number>").
 
-    Batches and augmentations are drawn from `seed` alone, so that two validations differ by the weights (and the queue) only.
+    A term is the mean over the rows that have what it needs, "val/total" the weighted sum of such means; both are absent where no row has it.
+    Batches and augmentations are drawn from `seed` alone, so that two validations differ by the weights (and the queue) only. Where a term is not
+    finite there is no health.
     """
     order = generator(seed, "validation").permutation(rows)
     batches = np.array_split(order, -(-len(order) // settings.batch_size))
     sums: dict[str, float] = {}
+    counts: dict[str, int] = {}
     sample: list[dict[str, Tensor]] = []
     encoder.eval()
     draws = torch.Generator()
@@ -45,13 +50,19 @@ def validate(
         draws.manual_seed(derived_seed(seed, "validation view", number))
         batch = data.batch(index)
         done = forward_pass(encoder, objective, batch, queue, settings, draws, world)
-        for name, value in done.terms.items():
-            sums[name] = sums.get(name, 0.0) + float(value) * len(index)
+        for name, count in done.covered.items():
+            sums[name] = sums.get(name, 0.0) + (float(done.terms[name]) * count if count else 0.0)
+            counts[name] = counts.get(name, 0) + count
         if number * settings.batch_size < HEALTH_ROWS:
             sample.append(_representations(objective, done) | {f"{name} embedding": batch.embeddings[name] for name in batch.embeddings})
             sample[-1] |= {f"{name} present": batch.present[name] for name in batch.present}
     encoder.train()
-    return {f"val/{name}": value / len(order) for name, value in sums.items()} | _health(objective, _joined(sample))
+    means = {name: value / counts[name] for name, value in sums.items() if counts[name]}
+    if means:
+        weights = objective.weights if isinstance(objective, PrimusObjective) else dict.fromkeys(means, 1.0)
+        means["total"] = sum(weights[name] * value for name, value in means.items())
+    terms = {f"val/{name}": value for name, value in means.items()}
+    return terms | _health(objective, _joined(sample)) if all(map(math.isfinite, means.values())) else terms
 
 
 def _representations(objective: Objective, done: Pass) -> dict[str, Tensor]:

@@ -72,7 +72,12 @@ def test_another_profile_is_named_and_set(tmp_path: Path) -> None:
     group = read_groups("other", tmp_path / "experiments.yaml", tmp_path / "params.yaml")[0]
     experiment = group.reference.experiment
     assert experiment.name == "other-ablation-weights-one"
-    assert overrides(experiment, read_params(tmp_path / "params.yaml")) == ["data=other", "~methods.random", "pretrain.seeds=[0,1]", "pretrain.width=2"]
+    assert overrides(experiment, read_params(tmp_path / "params.yaml")) == [
+        "data=other",
+        "~methods.random",
+        "pretrain.seeds=[0,1]",
+        "pretrain.width=2",
+    ]
 
 
 def test_a_profile_has_groups_of_its_own_making(tmp_path: Path) -> None:
@@ -128,7 +133,11 @@ def test_values_in_the_grammar_of_overrides() -> None:
         ("every: {pretrain.seeds", "every: {pretrain.sedes", "did you mean 'seeds'"),
         ("  other: {pretrain.width", "  otter: {pretrain.width", "on_profile names 'otter'; did you mean 'other'"),
         ("  other: {pretrain.width", "  other: {pretrain.witdh", "on_profile.other sets 'pretrain.witdh'"),
-        ("      other:\n        methods", "      other:\n        asks: again\n        methods", "unknown key 'asks' in groups.widths.on_profile.other"),
+        (
+            "      other:\n        methods",
+            "      other:\n        asks: again\n        methods",
+            "unknown key 'asks' in groups.widths.on_profile.other",
+        ),
     ],
 )
 def test_mistakes_in_the_list_are_named(tmp_path: Path, before: str, after: str, said: str) -> None:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from primus.losses.info_nce import info_nce
+from primus.losses.contrastive import info_nce
 
 
 def twin(queries, keys, temperature, symmetric=True, valid=None, exclude=None, absent="leave") -> float:  # type: ignore[no-untyped-def]
@@ -134,6 +134,9 @@ def test_very_small_temperatures_do_not_overflow() -> None:
         ((torch.zeros(3, 4), torch.zeros(3, 4), 0.0), "temperature must be > 0, found 0"),
         ((torch.zeros(3, 4), torch.zeros(3, 4), 0.1, True, torch.ones(2, dtype=torch.bool)), "valid must be"),
         ((torch.zeros(3, 4), torch.zeros(3, 4), 0.1, True, None, torch.ones(2, 3, dtype=torch.bool)), "exclude must be"),
+        ((torch.zeros(3, 4), torch.zeros(3, 4), 0.1, True, torch.ones(3)), "valid must be a bool tensor, found torch.float32"),
+        ((torch.zeros(3, 4), torch.zeros(3, 4), 0.1, True, None, torch.ones(3, 3)), "exclude must be a bool tensor"),
+        ((torch.zeros(3, 4), torch.zeros(3, 4), 0.1, True, None, None, "leaves"), "absent must be 'leave' or 'negatives', found 'leaves'"),
     ],
 )
 def test_wrong_arguments_are_named(arguments: tuple, message: str) -> None:  # type: ignore[type-arg]

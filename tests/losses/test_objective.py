@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,8 +16,22 @@ from primus.models.feature_queue import FeatureQueue
 from primus.models.rows import Rows
 
 WIDTH = 6
-OURS = {"nn_terms": "both", "nn_exclude": "overlap", "negatives_exclude": "overlap_and_same_text", "shared_neighbours": "exclude", "absent": "leave"}
-PUBLISHED = {"nn_terms": "coupled", "nn_exclude": "none", "negatives_exclude": "none", "shared_neighbours": "keep", "absent": "negatives"}
+PRESETS = yaml.safe_load((Path(__file__).resolve().parents[2] / "params.yaml").read_text())["presets"]
+
+
+def options_of(preset: str) -> dict[str, str]:
+    """What a preset of params.yaml says about the objective, as its arguments."""
+    neighbours, negatives = PRESETS[preset]["loss"]["nn"], PRESETS[preset]["pretrain"]["negatives"]
+    return {
+        "nn_terms": neighbours["terms"],
+        "nn_exclude": neighbours["exclude"],
+        "negatives_exclude": negatives["exclude"],
+        "shared_neighbours": negatives["shared_neighbours"],
+        "absent": negatives["absent"],
+    }
+
+
+OURS, PUBLISHED = options_of("ours"), options_of("published")
 
 
 @dataclass
@@ -119,7 +135,7 @@ def twin(case: Setting, weights: tuple[float, float, float], retrieval: str, opt
         places = [place or 0 for place in neighbour]
 
         def excluded(i: int, j: int) -> bool:
-            shared = options["shared_neighbours"] == "exclude" and places[i] == places[j]
+            shared = options["shared_neighbours"] == "exclude" and queue_table[places[i]][0] == queue_table[places[j]][0]
             return shared or batch_excluded(i, j) or false_negative(i, queue_table[places[j]])
 
         if not coupled or ss:
@@ -188,6 +204,54 @@ def test_an_imu_only_row_learns_from_its_neighbours_embeddings() -> None:
     for name in ("nn_video", "nn_text"):
         (gradient,) = torch.autograd.grad(terms[name], multimodal, retain_graph=True)
         assert gradient[2].abs().sum() > 0
+
+
+def test_the_published_preset_is_what_was_released() -> None:
+    assert PUBLISHED == {
+        "nn_terms": "coupled",
+        "nn_exclude": "none",
+        "negatives_exclude": "none",
+        "shared_neighbours": "keep",
+        "absent": "negatives",
+    }
+    optimiser = PRESETS["published"]["pretrain"]["optimiser"]
+    assert optimiser["temperature_lr"] == optimiser["lr"] == 2e-4, "one Adam for everything"
+
+
+def test_two_rows_of_one_neighbour_are_not_contrasted_wherever_it_stands_in_the_queue() -> None:
+    case = draw(5)
+    queue = FeatureQueue(2, {"imu": WIDTH, "video": WIDTH, "text": WIDTH})
+    queue.vectors = {name: bank.double() for name, bank in queue.vectors.items()}
+    vector = torch.randn(1, WIDTH).repeat(2, 1)
+    twice = Rows(*(torch.full((2,), 900 + number) for number in range(7)))
+    queue.enqueue({"imu": torch.stack([case.first.self_supervised[0], case.first.self_supervised[1]]), "video": vector, "text": vector}, twice)  # type: ignore[index]
+    lonely = {name: torch.zeros(len(case.rows), dtype=torch.bool) for name in case.present}
+    objective = PrimusObjective(0, 0, 1)
+    neighbours = objective.retrieve(queue, case.first, case.embeddings, lonely, case.rows)
+    assert set(neighbours.index.tolist()) == {0, 1}
+    terms = objective(case.first, None, case.embeddings, lonely, case.rows, neighbours)
+    assert terms["nn_video"].item() == pytest.approx(0.0, abs=1e-6), "the one segment that all rows found was made a negative of some"
+
+
+@pytest.mark.parametrize("filler", [3.0, float("nan")])
+def test_what_absent_rows_hold_has_no_influence(filler: float) -> None:
+    case = draw(6, share_present=0.5)
+    for options in (OURS, PUBLISHED):
+        objective = PrimusObjective(0, 1, 0, **options)  # type: ignore[arg-type]
+        filled = {name: value.masked_fill(~case.present[name][:, None], filler) for name, value in case.embeddings.items()}
+        totals = [objective(case.first, None, given, case.present, case.rows)["total"] for given in (case.embeddings, filled)]
+        assert torch.equal(*totals)
+
+
+def test_what_is_missing_is_named() -> None:
+    case = draw(7)
+    arguments = (case.embeddings, case.present, case.rows)
+    with pytest.raises(ValueError, match="needs the encoder's output on the augmented windows"):
+        PrimusObjective(1, 0, 0)(case.first, None, *arguments)
+    with pytest.raises(ValueError, match="needs `neighbours`"):
+        PrimusObjective(0, 0, 1)(case.first, None, *arguments)
+    with pytest.raises(ValueError, match="heads=True"):
+        PrimusObjective(1, 0, 0)(EncoderOutput(case.first.feature, None, None), None, *arguments)
 
 
 def test_a_zero_weight_costs_nothing() -> None:
@@ -263,6 +327,12 @@ def test_temperatures_serve_their_own_terms() -> None:
         ({"lambda_ss": 0, "lambda_mm": 0, "lambda_nn": 1, "nn_terms": "coupled"}, "nothing would be trained"),
         ({"modalities": ("text",)}, "retrieval is 'video'"),
         ({"modalities": (), "lambda_nn": 0}, "needs at least one modality"),
+        ({"retrieval": "audio"}, "retrieval must be one of 'video', 'text', 'imu', found 'audio'"),
+        ({"nn_terms": "coupld"}, "nn_terms must be one of 'both', 'coupled'"),
+        ({"nn_exclude": "overlaps"}, "nn_exclude must be one of"),
+        ({"negatives_exclude": "overlap"}, "negatives_exclude must be one of 'none', 'overlap_and_same_text', found 'overlap'"),
+        ({"shared_neighbours": "Exclude"}, "shared_neighbours must be one of"),
+        ({"absent": "leaves"}, "absent must be one of 'leave', 'negatives'"),
     ],
 )
 def test_wrong_settings_are_named(options: dict[str, object], message: str) -> None:

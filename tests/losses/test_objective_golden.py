@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from primus.losses.info_nce import info_nce
+from primus.losses.contrastive import info_nce
 from primus.losses.objective import PrimusObjective
 from tests.golden_values import distinct_rows, golden_encoder, load_golden
 

@@ -49,6 +49,12 @@ def test_mlp_head_has_a_hidden_layer_and_projection_width_is_free() -> None:
     assert encoder.mmcl_head[0].weight.shape == (64, 64)
 
 
+def test_windows_of_another_type_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"windows are torch.float64, the encoder's weights torch.float32; convert one"):
+        ImuEncoder()(torch.randn(2, 6, 250, dtype=torch.float64))
+    assert ImuEncoder().double()(torch.randn(2, 6, 250, dtype=torch.float64)).feature.dtype == torch.float64
+
+
 def test_only_the_fixed_input_norm_sees_intensity() -> None:
     """Ten times stronger accelerometer: invisible to the published normalisation, visible to physical constants."""
     torch.manual_seed(1)

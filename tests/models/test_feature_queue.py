@@ -153,9 +153,14 @@ def test_wrong_use_is_named() -> None:
         queue.enqueue(vectors(2, 0) | {"text": torch.zeros(2, 9)}, rows_of([0, 1]))
     with pytest.raises(ValueError, match="other settings"):
         FeatureQueue(4, {"imu": 3}).load_state(queue.state())
+    with pytest.raises(ValueError, match="imu holds numbers that are not finite"):
+        queue.enqueue(vectors(2, 0) | {"imu": torch.full_like(vectors(2, 0)["imu"], torch.nan)}, rows_of([0, 1]))
+    assert len(queue) == 0
     queue.enqueue(vectors(4, 0), rows_of([0, 1, 2, 3]))
-    with pytest.raises(ValueError, match="other settings"):
-        FeatureQueue(2, DIMS).load_state(queue.state())
+    for other in (FeatureQueue(2, DIMS), FeatureQueue(8, DIMS), FeatureQueue(4, DIMS | {"text": 1})):
+        with pytest.raises(ValueError, match="other settings"):
+            other.load_state(queue.state())
+        assert len(other) == 0
 
 
 def test_unknown_words_and_people_are_equal_to_nobody() -> None:

@@ -65,6 +65,30 @@ def test_bfloat16_rounds_products_only() -> None:
         assert 0 < (plain - narrow).norm() < 0.01 * plain.norm()
 
 
+def test_bfloat16_is_the_recurrence_with_operands_and_results_of_its_products_rounded() -> None:
+    def rounded(value: torch.Tensor) -> torch.Tensor:
+        return value.bfloat16().double()
+
+    torch.manual_seed(0)
+    gru = torch.nn.GRU(32, 256, batch_first=True)
+    x = torch.randn(40, 32, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = last_state(x, *names(gru)).detach().double()
+    into, within, bias_in, bias_within = (value.detach().double() for value in names(gru))
+    own = rounded(torch.cat([within, into], 1))
+    bias = rounded((bias_in + bias_within)[:512]), rounded(bias_within[512:])
+    state = torch.zeros(40, 256, dtype=torch.float64)
+    for t in range(32):
+        entering = rounded(torch.cat([state.float().double(), x[:, t].double()], 1))
+        gates = rounded(torch.sigmoid(entering @ own[:512].T + bias[0]))
+        reset, update = gates.split(256, 1)
+        recurrent = rounded(reset * (entering[:, :256] @ own[512:, :256].T + bias[1]))
+        candidate = torch.tanh(x[:, t].double() @ into[512:].T + bias_in[512:] + recurrent)
+        state = candidate + update * (state - candidate)
+    exact = gru(x)[1][0].detach().double()
+    assert (found - state).norm() < 0.25 * (found - exact).norm(), "more is rounded than is said"
+
+
 def test_gradients_by_finite_differences() -> None:
     torch.manual_seed(0)
     gru = torch.nn.GRU(3, 4, batch_first=True, dtype=torch.float64)

@@ -1,5 +1,6 @@
 """The loop: it learns, resumes bit for bit, stops on what is not finite, and validation changes nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from primus.augment import Transform
 from primus.errors import UserError
 from primus.models.encoder import InputContract
+from primus.training import loop
 from primus.training.checkpoint import Checkpoint
 from primus.training.loop import StepReport, TrainingResult, train
 from primus.training.method import (
@@ -20,7 +22,7 @@ from primus.training.method import (
     make_encoder,
     make_objective,
 )
-from primus.training.resident import ResidentSegments, load_segments, split_rows
+from primus.training.resident import ResidentSegments, load_segments, split_rows, thin_alignment
 from primus.training.settings import OptimiserSettings, TrainingSettings
 from primus.work_cache import WorkCache
 from tests.synthetic_segments import write_corpus
@@ -149,6 +151,53 @@ def test_without_validation_rows_the_last_weights_count(corpus: tuple) -> None: 
     assert all(torch.equal(value, result.last[name]) for name, value in result.best.items())
     assert not any(name.startswith("val/") for name in result.progress.history[0])
     assert "health/multimodal/effective_rank" in result.progress.history[0]
+
+
+def test_where_validation_lacks_what_the_objective_needs_the_last_weights_count(corpus: tuple) -> None:  # type: ignore[type-arg]
+    data, rows = corpus
+    position = {name: column.copy() for name, column in data.position.items()}
+    for column in position.values():
+        column[rows["val"]] = -1
+    result = run((replace(data, position=position), rows), MethodSettings(lambda_mm=1), replace(QUICK, patience=1))
+    assert result.progress.step == result.progress.best_step == 4 * result.facts["steps_per_epoch"], "patience has nothing to wait for"
+    assert all(torch.equal(result.best[name], result.last[name]) for name in result.last)
+    assert not [name for row in result.progress.history for name in row if name.startswith("val/")]
+    assert "val/mm_video" in run(corpus, MethodSettings(lambda_mm=1)).progress.history[-1]
+
+
+def test_a_term_is_a_mean_over_the_rows_that_have_what_it_needs(corpus: tuple) -> None:  # type: ignore[type-arg]
+    data, rows = corpus
+    seen: list[tuple[float, int]] = []
+    real = loop.forward_pass
+
+    def spy(encoder, objective, batch, *others):  # type: ignore[no-untyped-def]
+        done = real(encoder, objective, batch, *others)
+        if encoder.training:
+            seen.append((done.terms["mm_video"].item(), int(batch.present["video"].sum())))
+        return done
+
+    thinned = thin_alignment(data, rows["train"], 0.3, "segment", 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "forward_pass", spy)
+        result = run((thinned, rows), MethodSettings(lambda_ss=1, lambda_mm=1), replace(QUICK, epochs=1, batch_size=5))
+    assert min(count for _, count in seen) < max(count for _, count in seen)
+    expected = sum(value * count for value, count in seen) / sum(count for _, count in seen)
+    assert result.progress.history[-1]["train/mm_video"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_one_validation_segment_is_enough(corpus: tuple) -> None:  # type: ignore[type-arg]
+    _, rows = corpus
+    last = run(corpus, val=rows["val"][:1]).progress.history[-1]
+    assert "val/total" in last
+    assert all(np.isfinite(value) for value in last.values())
+
+
+def test_what_is_not_finite_in_validation_stops_with_step_and_term(corpus: tuple) -> None:  # type: ignore[type-arg]
+    data, rows = corpus
+    imu = np.array(data.imu)
+    imu[rows["val"][0]] = np.nan
+    with pytest.raises(UserError, match=r"training stopped at step \d+: val/ss is nan \(no state was kept\)"):
+        run((replace(data, imu=imu), rows))
 
 
 @pytest.mark.parametrize("where", ["ss", "mm_video"])

@@ -167,6 +167,45 @@ def test_two_processes_train_the_same_model_up_to_rounding(workspace: Path) -> N
     assert done.stderr.count("step 12/12") == 1, "only the first process reports"
 
 
+def family(pid: int) -> list[int]:
+    """The process and all that come from it."""
+    children = [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
+    return [pid, *(found for child in children for found in family(child))]
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes end with the one that started them on Linux alone")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_of_two_processes_none_survives_the_stage(workspace: Path, number: signal.Signals) -> None:
+    change(workspace, pretrain__processes=2, pretrain__checkpoint_every_s=0.0, profiles__tiny__pretrain__steps=100_000)
+    process = subprocess.Popen(**command(workspace, "primus", "killed"), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list((workspace / "killed").rglob("*.entry")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.1)
+    everyone = family(process.pid)
+    assert len(everyone) >= 4, "the stage, torchrun and two ranks"
+    process.send_signal(number)
+    process.wait()
+    deadline = time.monotonic() + 10
+    while (left := [pid for pid in everyone if lives(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left, "a rank trains on, and would write over the next run"
+
+
+def test_a_mistake_is_one_line_from_two_processes_too(workspace: Path) -> None:
+    change(workspace, pretrain__processes=2, pretrain__optimiser={"lr": 1e30, "clip_norm": 0.0, "temperature_lr": 1e30})
+    done = subprocess.run(**command(workspace, "primus"), capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.count("error: pretrain: training stopped at step") == 1, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+
+
 def test_folds_and_seeds(workspace: Path) -> None:
     write_corpus(workspace / "data" / "tiny", folds=2)
     change(workspace, pretrain__seeds=[0, 3], profiles__tiny__pretrain__steps=3)

@@ -38,7 +38,7 @@ def info_nce(
         Scalar tensor; with no valid row, 0 that still has a gradient path to `queries`, `keys` and `temperature`.
 
     Raises:
-        ValueError: shapes do not match, or a temperature that is a plain number is not positive.
+        ValueError: shapes do not match, a mask is not bool, `absent` is neither word, or a temperature that is a plain number is not positive.
     """
     if queries.ndim != 2 or queries.shape != keys.shape:
         raise ValueError(f"queries and keys must both be (B, D), found {tuple(queries.shape)} and {tuple(keys.shape)}")
@@ -47,6 +47,11 @@ def info_nce(
         raise ValueError(f"valid must be ({rows},), found {tuple(valid.shape)}")
     if exclude is not None and exclude.shape != (rows, rows):
         raise ValueError(f"exclude must be ({rows}, {rows}), found {tuple(exclude.shape)}")
+    for name, mask in (("valid", valid), ("exclude", exclude)):
+        if mask is not None and mask.dtype != torch.bool:
+            raise ValueError(f"{name} must be a bool tensor, found {mask.dtype}; compare with 0 to make one")
+    if absent not in ("leave", "negatives"):
+        raise ValueError(f"absent must be 'leave' or 'negatives', found {absent!r}")
     if not isinstance(temperature, Tensor) and not temperature > 0:
         raise ValueError(f"temperature must be > 0, found {temperature}")
 
