@@ -111,13 +111,18 @@ def _collect(groups: "list[Group]", repository: "Repository") -> None:
         return None if found is None else read_measured(experiment, found.commit, repository.origin(found), repository.text, repository.table)
 
     tables = [group_rows(group, read) for group in groups]
-    write_csv(TABLE, merged(Path(TABLE), tables))
+    table = merged(Path(TABLE), tables, {group.name: [variant.name for variant in group.variants] for group in groups})
+    write_csv(TABLE, table)
     for group, rows in zip(groups, tables, strict=True):
-        absent = [variant.name for variant in group.variants if variant.name not in set(rows["variant"])]
-        print(
-            f"{group.name:18} {len(group.variants) - len(absent)} of {len(group.variants)} variants"
-            + (f"; not run: {', '.join(absent)}" if absent else "")
-        )
+        kept = set(table.loc[(table["group"] == group.name) & (table["profile"] == group.reference.experiment.profile), "variant"])
+        earlier: list[str] = []
+        absent: list[str] = []
+        for variant in group.variants:
+            if variant.name not in set(rows["variant"]):
+                (earlier if variant.name in kept else absent).append(variant.name)
+        line = f"{group.name:18} {len(group.variants) - len(absent)} of {len(group.variants)} variants"
+        line += f"; of an earlier run: {', '.join(earlier)}" if earlier else ""
+        print(line + (f"; not run: {', '.join(absent)}" if absent else ""))
     print(f"table    {TABLE}")
 
 

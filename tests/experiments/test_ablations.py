@@ -151,13 +151,27 @@ def test_other_groups_and_profiles_keep_their_rows(tmp_path: Path) -> None:
     old = [row("demo", "a", "1.0", 0.1), row("demo", "b", "x", 0.2), row("samples", "a", "1.0", 0.3)]
     pd.DataFrame(old, columns=list(COLUMNS)).to_csv(path, index=False)
     fresh = pd.DataFrame([row("demo", "a", "1.0", 0.9)], columns=list(COLUMNS))
-    table = merged(path, [fresh, pd.DataFrame(columns=list(COLUMNS))])
+    table = merged(path, [fresh, pd.DataFrame(columns=list(COLUMNS))], {"a": ["1.0"], "b": ["x"]})
     assert sorted(zip(table["profile"], table["group"], table["variant"], table["mean"], strict=True)) == [
         ("demo", "a", "1.0", 0.9),
         ("demo", "b", "x", 0.2),
         ("samples", "a", "1.0", 0.3),
     ]
-    assert merged(tmp_path / "absent.csv", []).columns.tolist() == list(COLUMNS)
+    assert merged(tmp_path / "absent.csv", [], {}).columns.tolist() == list(COLUMNS)
+
+
+@pytest.mark.parametrize(("again", "kept"), [(0.5, ["r", "old", "new"]), (0.5000004, ["r", "old", "new"]), (0.6, ["r", "new"])])
+def test_earlier_variants_stay_where_their_reference_came_out_the_same(tmp_path: Path, again: float, kept: list[str]) -> None:
+    path = tmp_path / "ablations.csv"
+    bounds = {"lo": 0.4, "hi": 0.6, "settings": "a=1", "commit": "before"}
+    old = [row("demo", "a", name, mean) | bounds for name, mean in (("r", 0.5), ("old", 0.7), ("new", 0.1), ("unlisted", 0.2))]
+    pd.DataFrame(old, columns=list(COLUMNS)).to_csv(path, index=False)
+    now = [row("demo", "a", name, mean) | bounds | {"commit": "now"} for name, mean in (("r", again), ("new", 0.9))]
+    table = merged(path, [pd.DataFrame(now, columns=list(COLUMNS))], {"a": ["r", "old", "new"]})
+    assert table["variant"].tolist() == kept
+    assert dict(zip(table["variant"], table["commit"], strict=True)) | {"old": "before"} == {"r": "now", "old": "before", "new": "now"}
+    without = pd.DataFrame([row("demo", "a", "new", 0.9) | bounds], columns=list(COLUMNS))
+    assert merged(path, [without], {"a": ["r", "old", "new"]})["variant"].tolist() == ["new"], "what is kept is compared with a reference at hand"
 
 
 def test_intervals_in_words() -> None:
