@@ -46,7 +46,7 @@ def ablations(
     repository = _repository()
     failed: list[str] = []
     if not collect:
-        plan = Plan.of(experiments_of(groups), repository, again)
+        plan = Plan.of(experiments_of(groups), repository, STAGES[-1], again)
         print(f"ablations of {profile}: {plan.said(repository, LOGS)}", flush=True)
         if dry_run:
             print("\n".join(_typed(repository.command(experiment, STAGES[-1])) for experiment in plan.pending))
@@ -69,14 +69,14 @@ def figures(profile: Profile = None, dry_run: DryRun = False, again: Again = Fal
 
     profile = profile or profile_name()
     experiment, repository = read_figures(profile), _repository()
-    plan = Plan.of([experiment], repository, again)
+    plan = Plan.of([experiment], repository, None, again)
     print(f"figures of {profile}: {plan.said(repository, LOGS)}", flush=True)
     if dry_run:
         print("\n".join(_typed(repository.command(pending, None)) for pending in plan.pending))
         return
     if run(plan, repository, None, LOGS):
         raise UserError(f"the experiment {experiment.name} failed; its output is in {LOGS}/experiments/{experiment.name}.log")
-    found = repository.finished(experiment)
+    found = repository.finished(experiment, None)
     if found is None:
         raise UserError(f"the experiment {experiment.name} ended without a result; see {LOGS}/experiments/{experiment.name}.log")
     out = Path("data") / profile / "figures"

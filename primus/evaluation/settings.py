@@ -17,10 +17,12 @@ class AlsoFinetuned:
     Attributes:
         shots: of `fewshot.shots`, increasing; None for all.
         encoders: most pretraining seeds per method and fold, the first ones.
+        methods: those it is done for; None for all.
     """
 
     shots: tuple[int, ...] | None = None
     encoders: int = 1
+    methods: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.shots is not None and (not self.shots or list(self.shots) != sorted(set(self.shots))):

@@ -95,6 +95,8 @@ def _shots(source: Source, head: str, sources: Sequence[Source], params: FewShot
     if head != "finetune" or source.heads[0] == head:
         return params.shots
     limits = params.also_finetuned
+    if limits.methods is not None and source.method not in limits.methods:
+        return ()
     earlier = sum((other.method, other.fold) == (source.method, source.fold) and other.seed < source.seed for other in sources)
     if earlier >= limits.encoders:
         return ()

@@ -48,11 +48,12 @@ def _finetuned(own: Mapping[str, Any], seeds: int) -> int:
     if "finetune" in (layered(own, "fewshot.also") or []):
         limited = layered(own, "fewshot.also_finetuned.shots")
         beside = min(seeds, layered(own, "fewshot.also_finetuned.encoders")) * (len(limited) if limited else shots)
+    chosen = layered(own, "fewshot.also_finetuned.methods")
     total = 0
-    for section in _sections(own):
+    for name, section in zip(own["methods"], _sections(own), strict=True):
         if (section.get("probe") or layered(own, "fewshot.probe")) == "finetune":
             total += seeds * shots
-        elif not section.get("probe") and section.get("objective") != "statistics":
+        elif not section.get("probe") and section.get("objective") not in ("statistics", "released") and (chosen is None or name in chosen):
             total += beside
     return total
 

@@ -21,9 +21,9 @@ class Plan:
     finished: tuple[Experiment, ...]
 
     @classmethod
-    def of(cls, experiments: Sequence[Experiment], repository: Repository, again: bool = False) -> "Plan":
-        """Finished are those that ran with the code and parameters as they are now; `again` counts none as finished."""
-        done = {experiment.name for experiment in experiments if not again and repository.finished(experiment)}
+    def of(cls, experiments: Sequence[Experiment], repository: Repository, target: str | None, again: bool = False) -> "Plan":
+        """Finished are those that ran up to `target` (None: to the end) with code and parameters as they are; `again` counts none as finished."""
+        done = {experiment.name for experiment in experiments if not again and repository.finished(experiment, target)}
         return cls(tuple(e for e in experiments if e.name not in done), tuple(e for e in experiments if e.name in done))
 
     def said(self, repository: Repository, logs: Path) -> str:

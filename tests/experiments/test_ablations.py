@@ -73,6 +73,11 @@ def test_ablations_run_once_and_are_collected(toy: Path) -> None:
     params = (toy / "params.yaml").read_text()
     (toy / "params.yaml").write_text(params.replace("lead: primus", "lead: random"))
     assert "2 finished" in said("--dry-run", "--group", "weights")
+    experiment = read_groups("toy")[0].reference.experiment
+    assert Repository(toy, read_params()).finished(experiment)
+    assert not Repository(toy, read_params()).finished(experiment, None), "the report is about another method"
+    (toy / "params.yaml").write_text(params)
+    assert Repository(toy, read_params()).finished(experiment, None)
     (toy / "params.yaml").write_text(params.replace("width: 1", "width: 2"))
     assert "0 finished" in said("--dry-run", "--group", "weights")
     (toy / "params.yaml").write_text(params)
@@ -137,6 +142,9 @@ def test_fine_tuning_counts_as_work() -> None:
     everywhere = {"fewshot.also": ["finetune"], "fewshot.also_finetuned.shots": [1, 2, 5, 10], "fewshot.also_finetuned.encoders": 2}
     tuned = Experiment("b", "demo", ("primus", "standard", "statistics"), {"pretrain.seeds": [0, 1, 2], **everywhere})
     assert work(tuned, params) == pytest.approx(3 * 300 * 128 + 0.6 * 3 * 5 * (3 * 6 + 2 * 4) * 100 * 32 * 1.75)
+    chosen = {"fewshot.also": ["finetune"], "fewshot.also_finetuned.methods": ["primus"]}
+    tuned = Experiment("b", "demo", ("primus", "simclr", "released"), {"pretrain.seeds": [0], **chosen})
+    assert work(tuned, params) == pytest.approx(2 * 300 * 128 + 0.6 * 3 * 5 * 2 * 100 * 32 * 1.75), "of those asked for alone"
     assert work(Experiment("c", "samples", ("primus",), {"pretrain.seeds": [0]}), params) == 4 * 100 * 128
     assert work(Experiment("d", "egoexo4d", ("primus",), {}), params) is None, "its budget is in epochs"
 
