@@ -186,9 +186,11 @@ class Sweep:
         known, _ = known_classes(task)
         start = self._start(fit)
         validation = None
-        if params.sgd.select == "validation" and len(task.validation):
-            features = torch.from_numpy(fit.source.file.rows(fit.representation, task.validation["segment_id"].tolist()).astype(np.float64))
-            truth = np.searchsorted(np.array(task.classes)[known], task.validation["label"].to_numpy(dtype=str))
+        names = np.array(task.classes)[known]
+        usable = task.validation[task.validation["label"].isin(names)]  # a class without shots has no place among the head's
+        if params.sgd.select == "validation" and len(usable):
+            features = torch.from_numpy(fit.source.file.rows(fit.representation, usable["segment_id"].tolist()).astype(np.float64))
+            truth = np.searchsorted(names, usable["label"].to_numpy(dtype=str))
             validation = (unit_rows(features), torch.from_numpy(truth.astype(np.int64)))
         return dataclasses.replace(probe, start=None if start is None else torch.from_numpy(start[known]), validation=validation)
 
