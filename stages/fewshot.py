@@ -15,12 +15,13 @@ from primus.evaluation.encoders import serving_every_fold
 from primus.evaluation.feature_files import read_feature_files
 from primus.evaluation.fewshot_results import fewshot_metrics, plot_tables, results_of
 from primus.evaluation.fewshot_run import described, prompt_weights, run_fits, site_checks, sources_of, starts_from_prompts, tasks_of
+from primus.evaluation.paired import family_of
 from primus.evaluation.protocols import apply_protocol, shared_people
 from primus.evaluation.settings import FewShotParams, ZeroShotParams
 from primus.evaluation.site_table import site_metrics
 from primus.evaluation.sweep import Sweep, plan_fits
 from primus.keyed_arrays import KeyedArrays
-from primus.params import Compute, load, load_value, profile_name
+from primus.params import Compute, load, load_value, profile_name, resolve
 from primus.provenance import file_identity
 from primus.stage import StageLog, stage
 from primus.work_cache import WorkCache
@@ -52,7 +53,8 @@ def main() -> None:
         rows, counts, calibration = described(fits, run_fits(sweep, fits, "few-shot", threads, log))
         sites = site_checks(tasks, segments, splits, sources, sweep, threads, log) if params.site_shots else None
     probed = {source.method: (source.representation, source.heads[0]) for source in sources}
-    results = results_of(rows, counts, calibration, probed, params)
+    pairs = family_of(list(probed), resolve("report.reference"), resolve("report.lead_method"))
+    results = results_of(rows, counts, calibration, probed, params, pairs)
     with atomic_folder(root / "fewshot") as out:
         for name, table in (results.tables | ({} if sites is None else {"sites": sites})).items():
             write_table(out / f"{name}.parquet", table)

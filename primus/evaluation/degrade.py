@@ -134,9 +134,10 @@ def axes_exchanged(windows: np.ndarray, generator: np.random.Generator) -> np.nd
 
 
 def with_dropouts(windows: np.ndarray, rate_hz: float, share: float, generator: np.random.Generator) -> np.ndarray:
-    """Lose `share` of each window's samples in bursts of 0.2 s, all channels alike; the last value is held (the next one, where there is none before).
+    """Lose `share` of each window's samples in bursts of 0.2 s, all channels alike.
 
-    The number of samples lost is `share` of a window's to the nearest, but never all: the burst drawn last is cut short.
+    The last value is held, or the next one where there is none before. The number of samples lost is `share` of a window's to the nearest, but never
+    all: the burst drawn last is cut short.
     """
     count, _, samples = windows.shape
     slots, lost = np.arange(samples) // max(1, round(BURST_S * rate_hz)), min(round(share * samples), samples - 1)

@@ -1,6 +1,6 @@
 """What the few-shot stage reports of its fits: tables of scores, and the nested numbers of metrics/fewshot.json."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +32,10 @@ class FewShotResults:
     probed: Probed
 
 
-def results_of(rows: pd.DataFrame, counts: pd.DataFrame, calibration: pd.DataFrame, probed: Probed, params: FewShotParams) -> FewShotResults:
-    """Estimates, differences, areas and tests from the fits' rows, prediction counts and calibration sums."""
+def results_of(
+    rows: pd.DataFrame, counts: pd.DataFrame, calibration: pd.DataFrame, probed: Probed, params: FewShotParams, pairs: Sequence[tuple[str, str]]
+) -> FewShotResults:
+    """Estimates, differences, areas and tests (of these `pairs` of methods) from the fits' rows, prediction counts and calibration sums."""
     complete = completeness(rows)
     curves = estimate_curves(counts, replicates=params.bootstrap, seed=params.seed, calibration=calibration)
     areas, area_differences = area_tables(curves, complete, probed)
@@ -45,7 +47,7 @@ def results_of(rows: pd.DataFrame, counts: pd.DataFrame, calibration: pd.DataFra
         "differences": difference_table(curves, probed),
         "areas": areas,
         "area_differences": area_differences,
-        "tests": comparison_table(counts, curves, probed, params.margin),
+        "tests": comparison_table(counts, curves, probed, params.margin, pairs),
     }
     return FewShotResults(tables, curves, complete, probed)
 

@@ -58,7 +58,7 @@ def test_numbers_are_those_of_the_rows(params: FewShotParams) -> None:
         sweep = Sweep(params, imu, "imu", None)
         rows, counts, calibration = described(fits, run_fits(sweep, fits, "few-shot", 1, log))
         sites = site_checks(tasks, segments, splits, sources, sweep, 1, log)
-    results = results_of(rows, counts, calibration, {"statistics": ("feature", "forest")}, params)
+    results = results_of(rows, counts, calibration, {"statistics": ("feature", "forest")}, params, [])
     numbers: dict[str, Any] = fewshot_metrics(tasks, results)
     assert sorted(numbers) == ["kitchen", "street"]
     assert numbers["kitchen"]["classes"] == len(CLASSES)

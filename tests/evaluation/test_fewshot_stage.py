@@ -112,6 +112,10 @@ def test_areas_and_tests_compare_each_pair(done: Path) -> None:
     assert (areas["shots_from"] == 1).all()
     assert (areas["shots_to"] == 4).all()
     assert len(tests) == 2 * 3 * 3, "data sets, sizes, pairs"
+    assert set(zip(tests["method"], tests["other"], strict=True)) == {("primus", "standard"), ("primus", "statistics"), ("standard", "statistics")}
+    assert (tests["family"] == 3).all()
+    assert tests.groupby("dataset")["n"].first().to_dict() == {"kitchen": 4, "street": 2}
+    assert tests.groupby("dataset")["least_p"].first().to_dict() == {"kitchen": 0.375, "street": 1.0}
     assert (tests["p_holm"] >= tests["p"]).all()
     assert tests["p_equivalent"].between(0, 1).all()
 
