@@ -14,8 +14,9 @@ from primus.errors import UserError
 from primus.evaluation.encoders import serving_every_fold
 from primus.evaluation.feature_files import read_feature_files
 from primus.evaluation.fewshot_results import fewshot_metrics, plot_tables, results_of
-from primus.evaluation.fewshot_run import described, prompt_weights, run_fits, site_checks, sources_of, starts_from_prompts, tasks_of
+from primus.evaluation.fewshot_run import described, prompt_weights, run_fits, site_checks, sources_of, starts_from_prompts
 from primus.evaluation.paired import family_of
+from primus.evaluation.plan import plan_tasks
 from primus.evaluation.protocols import apply_protocol, shared_people
 from primus.evaluation.settings import FewShotParams, ZeroShotParams
 from primus.evaluation.site_table import site_metrics
@@ -34,9 +35,10 @@ def main() -> None:
     root, log = Path("data") / profile_name(), StageLog("fewshot")
     recorded = read_table(root / "segments" / "segments.parquet")
     segments, splits = apply_protocol(params.protocol, recorded, read_table(root / "segments" / "splits.parquet"), params.seed)
-    tasks = tasks_of(segments, splits, params)
+    plan = plan_tasks(segments, splits, params.protocol, params.few_people)
+    tasks = plan.tasks
     files = {method: read_feature_files(root, method) for method in load_value("methods")}
-    served, skipped = serving_every_fold(files, {task.fold for task in tasks})
+    served, skipped = serving_every_fold(files, {task.fold for task in plan.as_split} | plan.folds)
     sources = [source for of_method in served.values() for source in sources_of(of_method, params)]
     if not sources:
         raise UserError("every method was skipped: there is nothing to probe; see the metrics of the pretrain stages")
@@ -51,7 +53,7 @@ def main() -> None:
         sweep = Sweep(params, imu, file_identity(imu.path, "imu"), WorkCache("fewshot"), starts)
         fits = list(plan_fits(tasks, sources, params))
         rows, counts, calibration = described(fits, run_fits(sweep, fits, "few-shot", threads, log))
-        sites = site_checks(tasks, segments, splits, sources, sweep, threads, log) if params.site_shots else None
+        sites = site_checks(plan.as_split, segments, splits, sources, sweep, threads, log) if params.site_shots else None
     probed = {source.method: (source.representation, source.heads[0]) for source in sources}
     pairs = family_of(list(probed), resolve("report.reference"), resolve("report.lead_method"))
     results = results_of(rows, counts, calibration, probed, params, pairs)
@@ -65,6 +67,8 @@ def main() -> None:
     write_json("metrics/fewshot.json", summary | {"protocol": params.protocol, "skipped": dict.fromkeys(skipped, 1)})
     for name, table in plot_tables(results.tables["scores"], probed).items():
         write_csv(f"metrics/plots/{name}.csv", table)
+    for dataset, reason in plan.left.items():
+        print(f"{dataset}: few people are tested, as it was split: {reason}")
     for method, reason in skipped.items():
         print(f"{method}: skipped, {reason}")
     print(f"{len(rows)} fits on {len(tasks)} task(s); {len(probed)} method(s)" + (f", skipped: {', '.join(skipped)}" if skipped else ""))

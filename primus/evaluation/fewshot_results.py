@@ -9,6 +9,7 @@ import pandas as pd
 from primus.evaluation.calibration import CALIBRATION
 from primus.evaluation.metrics import METRICS
 from primus.evaluation.paired import comparison_table
+from primus.evaluation.plan import size_of_tests
 from primus.evaluation.scalars import with_bounds
 from primus.evaluation.settings import FewShotParams
 from primus.evaluation.tables import Complete, Curves, Probed, area, area_tables, completeness, difference_table, estimate_curves, score_table
@@ -73,12 +74,7 @@ def fewshot_metrics(tasks: list[Task], results: FewShotResults) -> dict[str, Any
     curves, complete, found = results.curves, results.complete, dict[str, Any]()
     for dataset in sorted({task.dataset for task in tasks}):
         mine = [task for task in tasks if task.dataset == dataset]
-        found[dataset] = {
-            "classes": len(mine[0].classes),
-            "test_participants": len(mine[0].participants),
-            "test_segments": sum(len(task.test) for task in mine),
-            "folds": len(mine),
-        }
+        found[dataset] = {"classes": len(mine[0].classes)} | size_of_tests(mine)
         for method, (representation, head) in results.probed.items():
             curve = (dataset, method, representation, head)
             points = curves[curve]

@@ -75,8 +75,7 @@ class Fit:
 
 def episodes_of(task: Task, params: FewShotParams) -> list[Episode]:
     """The task's draws of shots; every encoder gets the same."""
-    names: tuple[str | int, ...] = (task.dataset, task.fold, task.part) if task.part else (task.dataset, task.fold)
-    return draw_episodes(task.pool, unit=params.shots_unit, episodes=params.episodes, most=max(params.shots), seed=params.seed, names=names)
+    return draw_episodes(task.pool, unit=params.shots_unit, episodes=params.episodes, most=max(params.shots), seed=params.seed, names=task.names)
 
 
 def plan_fits(tasks: Iterable[Task], sources: Sequence[Source], params: FewShotParams) -> Iterator[Fit]:

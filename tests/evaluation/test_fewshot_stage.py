@@ -235,6 +235,20 @@ def test_leave_site_out_tests_every_site_once(tmp_path: Path) -> None:
     assert set(table(tmp_path, "rows").query("dataset == 'kitchen'")["part"]) == {"site0", "site1"}
 
 
+def test_few_people_are_tested_in_turn_where_they_can_be(tmp_path: Path) -> None:
+    kitchen = people_of(tmp_path, "ours", few_people="leave_user_out", site_shots=2)
+    assert kitchen["participant"].nunique() == 4, "it gives pretraining segments, too: as it was split"
+    street = table(tmp_path, "predictions").query("dataset == 'street'")
+    of_person = street.groupby(["method", "representation", "head", "episode", "shots"])["participant"].nunique()
+    assert (of_person == 4).all()
+    metrics = json.loads((tmp_path / "metrics" / "fewshot.json").read_text())
+    assert (metrics["street"]["parts"], metrics["street"]["test_participants"], metrics["street"]["test_segments"]) == (4, 4, 48)
+    assert "parts" not in metrics["kitchen"]
+    assert set(metrics["kitchen"]["sites"]) == {"class_from_site", "leave_site_out", "site_probe"}
+    tests = table(tmp_path, "tests")
+    assert (tests["n"] == 4).all()
+
+
 def test_wrong_settings_are_named(tmp_path: Path) -> None:
     build(tmp_path, finetune={"lr": [0.01, 0.001]}, probe="logistics", site_shots=-1)
     said = fewshot(tmp_path)
