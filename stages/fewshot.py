@@ -11,6 +11,7 @@ import typer
 from primus.artifacts import atomic_folder, read_table, write_csv, write_json, write_table
 from primus.embeddings.jobs import EncoderChoice
 from primus.errors import UserError
+from primus.evaluation.devices import apart, device_counts, device_table
 from primus.evaluation.encoders import serving_every_fold
 from primus.evaluation.feature_files import read_feature_files
 from primus.evaluation.fewshot_results import fewshot_metrics, plot_tables, results_of
@@ -36,7 +37,7 @@ def main() -> None:
     recorded = read_table(root / "segments" / "segments.parquet")
     segments, splits = apply_protocol(params.protocol, recorded, read_table(root / "segments" / "splits.parquet"), params.seed)
     plan = plan_tasks(segments, splits, params.protocol, params.few_people)
-    tasks = plan.tasks
+    tasks = apart(plan.tasks, segments)
     files = {method: read_feature_files(root, method) for method in load_value("methods")}
     served, skipped = serving_every_fold(files, {task.fold for task in plan.as_split} | plan.folds)
     sources = [source for of_method in served.values() for source in sources_of(of_method, params)]
@@ -52,15 +53,17 @@ def main() -> None:
     with KeyedArrays(root / "segments" / "imu.h5") as imu:
         sweep = Sweep(params, imu, file_identity(imu.path, "imu"), WorkCache("fewshot"), starts)
         fits = list(plan_fits(tasks, sources, params))
-        rows, counts, calibration = described(fits, run_fits(sweep, fits, "few-shot", threads, log))
+        scored = run_fits(sweep, fits, "few-shot", threads, log)
         sites = site_checks(plan.as_split, segments, splits, sources, sweep, threads, log) if params.site_shots else None
+    rows, counts, calibration = described(fits, scored)
     probed = {source.method: (source.representation, source.heads[0]) for source in sources}
     pairs = family_of(list(probed), resolve("report.reference"), resolve("report.lead_method"))
     results = results_of(rows, counts, calibration, probed, params, pairs)
+    more = {"devices": device_table(device_counts(fits, scored), probed, params)} | ({} if sites is None else {"sites": sites})
     with atomic_folder(root / "fewshot") as out:
-        for name, table in (results.tables | ({} if sites is None else {"sites": sites})).items():
+        for name, table in (results.tables | more).items():
             write_table(out / f"{name}.parquet", table)
-    summary = fewshot_metrics(tasks, results)
+    summary = fewshot_metrics(plan.tasks, results)
     for dataset, of_dataset in summary.items():
         of_dataset |= {"sites": found_there} if sites is not None and (found_there := site_metrics(sites, dataset)) else {}
         of_dataset |= {"shared_participants": shared} if (shared := shared_people(recorded, splits, dataset)) else {}

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from primus.embeddings.jobs import EncoderChoice
+from primus.evaluation.devices import together
 from primus.evaluation.feature_files import FeatureFile
 from primus.evaluation.fewshot import Scored
 from primus.evaluation.prompts import has_prompts, load_prompts
@@ -67,10 +68,11 @@ def prompt_weights(tasks: list[Task], choice: EncoderChoice, named: dict[str, st
 
 
 def described(fits: Sequence[Fit], scored: Sequence[Scored]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Rows, prediction counts and calibration sums of fits, in their order."""
+    """Rows, prediction counts and calibration sums of fits, in their order; people who are apart by device are put together."""
     tables: tuple[list[pd.DataFrame], ...] = ([], [], [])
     for fit, result in zip(fits, scored, strict=True):
-        identity = (fit.task, fit.source.method, fit.representation, fit.head, fit.source.seed, result)
+        task, result = together(fit.task, result)
+        identity = (task, fit.source.method, fit.representation, fit.head, fit.source.seed, result)
         for table, made in zip(tables, (fit_rows(*identity), prediction_counts(*identity), calibration_sums(*identity)), strict=True):
             table.append(made)
     rows, counts, calibration = (pd.concat(table, ignore_index=True) for table in tables)

@@ -19,8 +19,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from primus.artifacts import read_table
+from primus.artifacts import read_table, write_table
 from primus.provenance import import_closure
+from primus.schema import SEGMENTS
 from primus.work_cache import WorkCache
 from tests.evaluation.fewshot_project import PARAMS, build, corpus
 
@@ -118,6 +119,25 @@ def test_areas_and_tests_compare_each_pair(done: Path) -> None:
     assert tests.groupby("dataset")["least_p"].first().to_dict() == {"kitchen": 0.375, "street": 1.0}
     assert (tests["p_holm"] >= tests["p"]).all()
     assert tests["p_equivalent"].between(0, 1).all()
+
+
+def test_one_device_has_no_table_of_its_own_and_two_have_one(done: Path, tmp_path: Path) -> None:
+    assert table(done, "devices").empty
+    build(tmp_path, also=[], site_shots=0, shots=[2])
+    path = tmp_path / "data" / "small" / "segments" / "segments.parquet"
+    segments = read_table(path)
+    two = segments["device"].where(segments["dataset"] != "street", "headset " + segments["participant"].str[-1])
+    write_table(path, segments.assign(device=two), SEGMENTS)
+    assert fewshot(tmp_path) == ""
+    found = table(tmp_path, "devices")
+    assert set(found["dataset"]) == {"street"}
+    assert set(found["method"]) == {"primus", "standard", "statistics"}
+    assert set(found["device"]) == {"headset 0", "headset 1"}, "those of the two tested people"
+    assert (found["participants"] == 1).all()
+    predictions = table(tmp_path, "predictions")
+    assert set(predictions.query("dataset == 'street'")["participant"]) == {"street/0", "street/1"}
+    metrics = json.loads((tmp_path / "metrics" / "fewshot.json").read_text())
+    assert metrics["street"]["test_participants"] == 2
 
 
 def test_equal_bytes_whatever_the_threads_and_the_cache(done: Path, tmp_path: Path) -> None:
