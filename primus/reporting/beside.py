@@ -1,7 +1,7 @@
 """What stands beside the few-shot sweep in a report: the other stages' measurements, Table I, the map of features, the ablations."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class Beside:
         sites: leave-site-out accuracy and the site probe.
         tests: paired tests of methods.
         ablations: rows of metrics/ablations.csv of this profile.
+        devices: accuracy by device (`evaluation.devices.COLUMNS`).
     """
 
     composition: pd.DataFrame
@@ -44,6 +45,7 @@ class Beside:
     sites: pd.DataFrame
     tests: pd.DataFrame
     ablations: pd.DataFrame
+    devices: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def read_plot(name: str) -> pd.DataFrame:
@@ -77,4 +79,5 @@ def read_beside(root: Path, profile: str, mapped: Sequence[str]) -> Beside:
         sites=asked_for(root / "fewshot" / "sites.parquet", SITE_COLUMNS),
         tests=read_table(root / "fewshot" / "tests.parquet"),
         ablations=read_ablations(ABLATIONS, profile),
+        devices=asked_for(root / "fewshot" / "devices.parquet", ()),
     )

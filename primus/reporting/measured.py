@@ -5,7 +5,7 @@ from typing import Any
 
 from primus.reporting.charts import legend
 from primus.reporting.dots import cloud_chart, grouped_chart, spread_of
-from primus.reporting.html import beside, details, escape, paragraph, section, table
+from primus.reporting.html import beside, bullets, details, escape, paragraph, section, table
 from primus.reporting.palette import class_looks, looks
 from primus.reporting.results import Results, interval_in
 from primus.reporting.words import percent
@@ -20,29 +20,35 @@ RECALLS = {"r1": "R@1", "r5": "R@5", "r10": "R@10"}
 
 
 def tests(results: Results) -> str:
-    """Every pair of methods at the headline: signed-rank test, effect size, equivalence."""
+    """Every method against the reference and against the lead method at the headline: signed-rank test, effect size, equivalence."""
     rows = results.beside.tests
     rows = rows[rows["shots"] == results.headline]
     if rows.empty:
         return ""
     words = (
-        f"Every pair of methods at {results.headline} labelled segments per class, by test participant: Wilcoxon's signed-rank test with Holm's "
-        "correction over the pairs of a data set, Cohen's d of the paired differences, and two one-sided tests of equivalence within "
-        f"{100 * results.margin:g} points. With fewer than six participants no signed-rank test reaches 5 %."
+        f"Every method against {results.reference}, and {results.lead_method} against every method, at {results.headline} labelled segments per "
+        "class, by test participant: Wilcoxon's signed-rank test with Holm's correction over these pairs of a data set, Cohen's d of the paired "
+        f"differences (- where they do not vary), and two one-sided tests of equivalence within {100 * results.margin:g} points."
     )
+    unreachable = [
+        f"{dataset}: with {row['n']} people and {row['family']} pairs no p (Holm) can be below {row['least_p']:.2g}, so a difference, however large, "
+        "cannot reach 5 %."
+        for dataset, row in rows.groupby("dataset", sort=False).first().to_dict("index").items()
+        if row["least_p"] > 0.05
+    ]
     shown = [
         [
             f"{row['dataset']}, {row['method']} - {row['other']}",
             str(row["n"]),
             f"{100 * row['difference']:+.1f}",
             *(f"{row[name]:.3f}" for name in ("p", "p_holm")),
-            f"{row['effect']:+.2f}",
+            f"{row['effect']:+.2f}" if row["effect"] == row["effect"] else "-",
             f"{row['p_equivalent']:.3f}",
         ]
         for row in rows.to_dict("records")
     ]
     header = ["data set, pair", "people", "points", "p", "p (Holm)", "d", "p (equal)"]
-    return section("Method against method", paragraph(words), table("Differences of accuracy by participant", header, shown))
+    return section("Method against method", paragraph(words), bullets(unreachable), table("Differences of accuracy by participant", header, shown))
 
 
 def sites(results: Results) -> str:

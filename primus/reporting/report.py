@@ -5,6 +5,7 @@ import pandas as pd
 from primus.reporting.ablations import aligned_percent, at_shots, pairs
 from primus.reporting.claims import claims_table
 from primus.reporting.corpus import corpus, pretraining
+from primus.reporting.devices import devices
 from primus.reporting.html import bullets, contents, page, paragraph
 from primus.reporting.measured import feature_map, retrieval, robustness, sites, tests, zeroshot
 from primus.reporting.paper import augmentations, claims, composition, fraction_aligned, loss_subsets
@@ -13,7 +14,7 @@ from primus.reporting.sections import confusions, efficiency, gains, representat
 from primus.reporting.words import SIMULATED, caveats
 
 PARTS = (
-    composition, efficiency, gains, tests, claims, confusions, feature_map, zeroshot, retrieval, robustness, sites, representations,
+    composition, efficiency, gains, tests, claims, confusions, feature_map, zeroshot, retrieval, robustness, sites, devices, representations,
     loss_subsets, fraction_aligned, augmentations, pretraining, corpus,
 )  # fmt: skip
 

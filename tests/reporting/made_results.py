@@ -25,7 +25,7 @@ def beside(**tables: pd.DataFrame | dict[str, int]) -> Beside:
     empty["robustness"] = pd.DataFrame(columns=["dataset", "method", "condition", "kind", "severity", "shots", "test_segments"])
     empty["sites"] = pd.DataFrame(columns=["dataset", "check", "method", "accuracy", "accuracy_lo", "accuracy_hi", "chance"])
     empty["tests"] = pd.DataFrame(
-        columns=["dataset", "shots", "method", "other", "n", "difference", "p", "p_holm", "effect", "margin", "p_equivalent"]
+        columns=["dataset", "shots", "method", "other", "n", "difference", "p", "p_holm", "least_p", "family", "effect", "margin", "p_equivalent"]
     )
     return Beside(**(empty | tables))
 

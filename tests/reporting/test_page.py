@@ -37,6 +37,8 @@ def everything(odd: str = "a class") -> Results:
         "difference": 0.1,
         "p": 0.1,
         "p_holm": 0.2,
+        "least_p": 0.375,
+        "family": 3,
         "effect": 1.0,
     }
     site = {"method": "primus", "shots": 20, "accuracy": 0.4, "accuracy_lo": 0.3, "accuracy_hi": 0.5, "chance": 0.1, "dataset": "ego4d"}
@@ -114,6 +116,16 @@ def test_every_section_with_a_figure_says_what_was_run_and_holds_the_numbers() -
         if 'class="figure"' in part:
             assert "<details><summary>Numbers</summary><div" in part, heading
     assert [f"#{name}" for name in re.findall(r'<h2 id="([^"]*)"', page)] == Document(page).loads, "the contents name every section"
+
+
+def test_tests_that_cannot_reach_5_percent_are_said_and_an_effect_without_a_size_is_a_dash() -> None:
+    made = everything()
+    tests = made.beside.tests
+    assert "ego4d: with 4 people and 3 pairs no p (Holm) can be below 0.38" in report_page(made)
+    enough = tests.assign(n=15, least_p=3 * 2.0**-14, effect=float("nan"))
+    page = report_page(dataclasses.replace(made, beside=dataclasses.replace(made.beside, tests=enough)))
+    assert "no p (Holm) can be below" not in page
+    assert "<td>0.200</td><td>-</td><td>0.300</td>" in page
 
 
 def test_what_was_not_run_is_said() -> None:
