@@ -9,11 +9,14 @@ import pytest
 
 from primus.reporting.ablations import COLUMNS
 from primus.reporting.composition import COLUMNS as COMPOSITION
-from primus.reporting.html import anchor, contents, section
+from primus.reporting.html import anchor, contents, section, table
+from primus.reporting.paper import claims
 from primus.reporting.report import confusion_table, figure_tables, report_page
 from primus.reporting.results import Results
+from primus.reporting.verdicts import SMALLER
 from tests.inspection.document import Document
 from tests.reporting.made_results import METHODS, ablation, beside, results
+from tests.reporting.test_claims import full
 
 HOSTILE = "</svg><script>alert('1')</script>&\"<b>"
 
@@ -137,8 +140,8 @@ def test_what_was_not_run_is_said() -> None:
 
 def test_equal_results_are_equal_bytes() -> None:
     assert report_page(everything()) == report_page(everything())
-    for name, table in figure_tables(everything()).items():
-        pd.testing.assert_frame_equal(table, figure_tables(everything())[name])
+    for name, found in figure_tables(everything()).items():
+        pd.testing.assert_frame_equal(found, figure_tables(everything())[name])
 
 
 def test_tables_for_dvc_keep_their_columns_without_rows() -> None:
@@ -159,3 +162,16 @@ def test_confusion_is_that_of_the_head_a_method_is_judged_by() -> None:
 def test_contents_link_to_headings() -> None:
     assert anchor("Fig. 4: accuracy by <k>") == "fig-4-accuracy-by-k"
     assert '<a href="#a-b">A &amp; b</a>' in contents([section("A & b", "")])
+
+
+def test_the_page_words_a_smaller_gain_and_its_rule() -> None:
+    made = full()
+    small = made.differences.assign(**{name: made.differences[name] / 3 for name in ("difference", "lo", "hi")})
+    page = claims(dataclasses.replace(made, differences=small))
+    assert f'<td data-label="verdict">{SMALLER}</td>' in page
+    assert "less a margin of 2 points" in page
+
+
+def test_a_table_that_scrolls_can_be_reached_by_keyboard_and_has_a_name() -> None:
+    drawn = ET.fromstring(table('a "b"', ["x"], [["y"]]))
+    assert (drawn.get("role"), drawn.get("tabindex"), drawn.get("aria-label")) == ("region", "0", 'a "b"')
