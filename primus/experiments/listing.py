@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from primus.errors import UserError
-from primus.params import nearest, read_params
+from primus.params import read_params
+from primus.typed import nearest
 
 LIST = "experiments.yaml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")

@@ -18,8 +18,9 @@ from primus.io.files import FileSet, resolve_root
 from primus.io.imu_file import TABLE_SUFFIXES, TELEMETRY_SUFFIXES, read_imu
 from primus.io.recording import ImuRecording
 from primus.io.takes import Narration
-from primus.params import load_value, nearest
+from primus.params import load_value
 from primus.schema import REJECTS, SEGMENTS
+from primus.typed import nearest
 
 
 @dataclass(frozen=True)
