@@ -53,7 +53,7 @@ def has_no_header(names: Sequence[str]) -> bool:
 def no_header_words(names: Sequence[str]) -> str:
     """What is wrong with such a file, and what to do."""
     first = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
-    return f"has no header line, it begins with {first[:80]}; add one, or state the names of its columns as `header: [...]` beside its data set's settings"
+    return f"has no header line, it begins with {first[:80]}; add one, or state its columns as `header: [...]` with its data set"
 
 
 def checked_header(header: Any, owner: str) -> tuple[str, ...] | None:
