@@ -113,6 +113,18 @@ def test_a_group_that_is_not_listed_is_named(tmp_path: Path, monkeypatch: pytest
     assert "does not exist; run `make ablations`" in str(RUNNER.invoke(app, ["ablations", "--show"]).exception)
 
 
+@pytest.mark.parametrize(
+    "words", [["ablations", "--dry-run"], ["ablations", "--show"], ["ablations", "--collect"], ["figures", "--dry-run"]], ids=" ".join
+)
+def test_a_profile_that_does_not_exist_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    write_list(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = RUNNER.invoke(app, [*words, "--profile", "tay"])
+    assert isinstance(done.exception, UserError)
+    assert str(done.exception) == "params.yaml has no profile 'tay'; did you mean 'toy'?"
+    assert not (tmp_path / TABLE).exists()
+
+
 def test_time_is_estimated_from_logs(tmp_path: Path) -> None:
     write_list(tmp_path)
     params = read_params(tmp_path / "params.yaml")
