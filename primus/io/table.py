@@ -32,7 +32,11 @@ log = logging.getLogger(__name__)
 
 
 def read_imu_table(
-    path: Path, columns: Mapping[str, Any] | None = None, units: Mapping[str, str] | None = None, header: Sequence[str] | None = None
+    path: Path,
+    columns: Mapping[str, Any] | None = None,
+    units: Mapping[str, str] | None = None,
+    header: Sequence[str] | None = None,
+    source: str | None = None,
 ) -> ImuRecording:
     """Read a CSV (comma, semicolon, tab or bar) or a Parquet file.
 
@@ -41,6 +45,7 @@ def read_imu_table(
         units: {"time": "s" | "ms" | "us" | "ns", "accel": "m/s^2" | "g" | "mg", "gyro": "rad/s" | "deg/s"}; what is left out is guessed. Columns of a
             timestamp type, and text in ISO 8601, need no unit.
         header: names of all columns of a CSV without a header line.
+        source: what messages call it, where that is not the file's name.
 
     Returns:
         Samples in m/s^2 (with gravity, as given) and rad/s on the table's own clock; `gyro` is None for an accelerometer alone. `notes` count
@@ -50,9 +55,10 @@ def read_imu_table(
         UserError: the table has no such columns, or they or their units cannot be told.
         Rejected: `unreadable_imu`, `no_imu`, `missing_axis` or `non_monotonic`.
     """
-    table = load_table(path, path.name, checked_columns(columns, path.name), checked_header(header, path.name))
-    chosen, notes = table_units(table, checked_units(units, path.name), path.name)
-    return table_recording(table, np.ones(len(table.stamps), bool), chosen, path.name, notes)[0]
+    name = source or path.name
+    table = load_table(path, name, checked_columns(columns, name), checked_header(header, name))
+    chosen, notes = table_units(table, checked_units(units, name), name)
+    return table_recording(table, np.ones(len(table.stamps), bool), chosen, name, notes)[0]
 
 
 class TableDataset:
