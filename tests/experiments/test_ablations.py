@@ -6,16 +6,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from primus.artifacts import write_table
 from primus.cli import app
 from primus.errors import UserError
 from primus.experiments.duration import estimate, spoken, trainings, work
 from primus.experiments.listing import Experiment, experiments_of, read_groups
 from primus.experiments.repository import Repository
+from primus.experiments.running import Plan
 from primus.experiments.table import COLUMNS, TABLE, merged
 from primus.experiments.words import interval, markdown
 from primus.params import read_params
@@ -151,6 +155,24 @@ def test_fine_tuning_counts_as_work() -> None:
     assert work(tuned, params) == pytest.approx(3 * 300 * 128 + 0.6 * 3 * 5 * (3 * 6 + 2 * 4) * 100 * 32 * 1.75)
     assert work(Experiment("c", "samples", ("primus",), {"pretrain.seeds": [0]}), params) == 4 * 100 * 128
     assert work(Experiment("d", "egoexo4d", ("primus",), {}), params) is None, "its budget is in epochs"
+
+
+def test_epochs_are_counted_where_the_corpus_is_segmented(tmp_path: Path) -> None:
+    params = read_params(ROOT / "params.yaml")
+    budget = {"pretrain.seeds": [0], "pretrain.epochs": 15}
+    experiment = Experiment("d", "egoexo4d", ("primus",), budget)
+    assert work(experiment, params, tmp_path) is None
+    repository = cast(Repository, SimpleNamespace(params=params))
+    said = Plan((experiment,), ()).said(repository, tmp_path)
+    assert said.endswith("the budget is in epochs, and egoexo4d is not segmented yet (its first run does that)")
+    folder = tmp_path / "egoexo4d" / "segments"
+    takes = {"a": ("pretrain", "train", 7), "b": ("pretrain", "val", 3), "c": ("probe", "test", 4)}
+    rows = [{"dataset": "e", "take_uid": name, "purpose": purpose} for name, (purpose, _, count) in takes.items() for _ in range(count)]
+    write_table(folder / "segments.parquet", pd.DataFrame(rows))
+    write_table(folder / "splits.parquet", pd.DataFrame([{"fold": 0, "dataset": "e", "take_uid": n, "split": s} for n, (_, s, _) in takes.items()]))
+    assert work(experiment, params, tmp_path) == 15 * 7
+    both = Experiment("e", "egoexo4d", ("primus",), {**budget, "pretrain.steps": 1, "pretrain.batch_size": 8})
+    assert work(both, params, tmp_path) == 8, "whichever ends first"
 
 
 def row(profile: str, group: str, variant: str, mean: float) -> dict[str, object]:
