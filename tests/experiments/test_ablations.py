@@ -6,16 +6,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from primus.artifacts import write_table
 from primus.cli import app
 from primus.errors import UserError
 from primus.experiments.duration import estimate, spoken, trainings, work
 from primus.experiments.listing import Experiment, experiments_of, read_groups
 from primus.experiments.repository import Repository
+from primus.experiments.running import Plan
 from primus.experiments.table import COLUMNS, TABLE, merged
 from primus.experiments.words import interval, markdown
 from primus.params import read_params
@@ -118,6 +122,18 @@ def test_a_group_that_is_not_listed_is_named(tmp_path: Path, monkeypatch: pytest
     assert "does not exist; run `make ablations`" in str(RUNNER.invoke(app, ["ablations", "--show"]).exception)
 
 
+@pytest.mark.parametrize(
+    "words", [["ablations", "--dry-run"], ["ablations", "--show"], ["ablations", "--collect"], ["figures", "--dry-run"]], ids=" ".join
+)
+def test_a_profile_that_does_not_exist_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    write_list(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = RUNNER.invoke(app, [*words, "--profile", "tay"])
+    assert isinstance(done.exception, UserError)
+    assert str(done.exception) == "params.yaml has no profile 'tay'; did you mean 'toy'?"
+    assert not (tmp_path / TABLE).exists()
+
+
 def test_time_is_estimated_from_logs(tmp_path: Path) -> None:
     write_list(tmp_path)
     params = read_params(tmp_path / "params.yaml")
@@ -147,6 +163,24 @@ def test_fine_tuning_counts_as_work() -> None:
     assert work(tuned, params) == pytest.approx(2 * 300 * 128 + 0.6 * 3 * 5 * 2 * 100 * 32 * 1.75), "of those asked for alone"
     assert work(Experiment("c", "samples", ("primus",), {"pretrain.seeds": [0]}), params) == 4 * 100 * 128
     assert work(Experiment("d", "egoexo4d", ("primus",), {}), params) is None, "its budget is in epochs"
+
+
+def test_epochs_are_counted_where_the_corpus_is_segmented(tmp_path: Path) -> None:
+    params = read_params(ROOT / "params.yaml")
+    budget = {"pretrain.seeds": [0], "pretrain.epochs": 15}
+    experiment = Experiment("d", "egoexo4d", ("primus",), budget)
+    assert work(experiment, params, tmp_path) is None
+    repository = cast(Repository, SimpleNamespace(params=params))
+    said = Plan((experiment,), ()).said(repository, tmp_path)
+    assert said.endswith("the budget is in epochs, and egoexo4d is not segmented yet (its first run does that)")
+    folder = tmp_path / "egoexo4d" / "segments"
+    takes = {"a": ("pretrain", "train", 7), "b": ("pretrain", "val", 3), "c": ("probe", "test", 4)}
+    rows = [{"dataset": "e", "take_uid": name, "purpose": purpose} for name, (purpose, _, count) in takes.items() for _ in range(count)]
+    write_table(folder / "segments.parquet", pd.DataFrame(rows))
+    write_table(folder / "splits.parquet", pd.DataFrame([{"fold": 0, "dataset": "e", "take_uid": n, "split": s} for n, (_, s, _) in takes.items()]))
+    assert work(experiment, params, tmp_path) == 15 * 7
+    both = Experiment("e", "egoexo4d", ("primus",), {**budget, "pretrain.steps": 1, "pretrain.batch_size": 8})
+    assert work(both, params, tmp_path) == 8, "whichever ends first"
 
 
 def row(profile: str, group: str, variant: str, mean: float) -> dict[str, object]:
