@@ -75,6 +75,7 @@ bench: $(VENV)/.ready ## every benchmark (half an hour, nothing else running), w
 docs: $(VENV)/.ready ## the documentation as a site in site/, without a network; a broken link is an error
 	@python .ci/docs_stages.py --write
 	@python .ci/docs_errors.py --write
+	@python .ci/docs_formats.py --write
 	@mkdocs build --strict --quiet
 	@echo "site/index.html"
 
