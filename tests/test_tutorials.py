@@ -86,7 +86,6 @@ def test_every_tutorial_is_tested() -> None:
     assert {path.stem for path in (ROOT / "docs" / "tutorials").glob("*.md")} == set(WORLDS)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", WORLDS)
 def test_the_tutorial_runs(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
@@ -138,14 +137,27 @@ def test_the_readmes_specification_is_the_tutorials() -> None:
     assert yaml.safe_load(readme)["mine"] == yaml.safe_load(profile)["lab"]["datasets"]["mine"]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_readmes_python_runs(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     clip(tmp_path, lambda: request.getfixturevalue("shared_dir"))
-    (code,) = (block.code for block in blocks(ROOT / "README.md") if block.language == "python")
+    run_python(ROOT / "README.md", tmp_path)
+
+
+@pytest.mark.timeout(600)
+def test_the_python_of_the_api_page_runs(tmp_path: Path) -> None:
+    shown = run_python(ROOT / "docs" / "api.md", tmp_path)
+    assert [line.split()[:2] for line in shown.splitlines()] == [["0", "0"], ["1", "4"], ["2", "4"]], "no neighbour in an empty queue, then one each"
+    assert "'nn_text'" in shown
+    assert "Warning" not in shown
+
+
+def run_python(page: Path, folder: Path) -> str:
+    """What the page's Python prints, all its blocks as one program."""
+    code = "".join(block.code for block in blocks(page) if block.language == "python")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout + done.stderr
 
 
 def _has(module: str) -> bool:
