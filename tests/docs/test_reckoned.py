@@ -59,7 +59,7 @@ def test_the_hours_of_fine_tuning(params: dict[str, Any]) -> None:
     sweep = result("fewshot")
     scored = fits * TEST_SEGMENTS / (sweep["segments"] / sweep["features_s"]) / 3600
     text = (ROOT / "README.md").read_text()
-    for said in (f"= {fits} fits", f"({trained:.1f} h;", f"({scored:.1f} h)", f"and {trained + scored:.1f} of fine-tuning"):
+    for said in (f"= {fits} fits", f"({trained:.1f} h;", f"({scored:.1f} h, `fewshot`", f"and {trained + scored:.1f} of fine-tuning"):
         assert said in text, said
 
 
