@@ -22,7 +22,7 @@ export PYTHONUNBUFFERED := 1
 $(VENV)/.ready: pyproject.toml constraints.txt .ci/setup
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" VENV="$(VENV)" .ci/setup
 
-.PHONY: help setup demo test lint experiments ablations figures verify verify-tiny fuzz faults bench docs ci deps clean
+.PHONY: help setup demo test test-slow lint experiments ablations figures verify verify-tiny fuzz faults bench docs ci deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,8 +39,11 @@ demo: $(VENV)/.ready ## the whole pipeline on the simulated corpus, then the sum
 	@echo "report   data/demo/report/index.html"
 	@echo "next     source .venv/bin/activate && dvc exp run --temp -S loss.lambda_nn=0 && dvc exp show"
 
-test: $(VENV)/.ready ## all tests that need no long proof
+test: $(VENV)/.ready ## all tests that need no long proof, README and tutorials among them
 	@OMP_WAIT_POLICY=PASSIVE pytest -q -n 2 --dist loadfile -m "not slow and not verify"
+
+test-slow: $(VENV)/.ready ## the tests marked slow, which `make test` leaves out
+	@OMP_WAIT_POLICY=PASSIVE pytest -q -n 2 --dist loadfile -m "slow and not verify"
 
 lint: $(VENV)/.ready ## ruff and mypy
 	@ruff check . && ruff format --check . && mypy
@@ -56,7 +59,7 @@ figures: $(VENV)/.ready ## every method and head with three seeds as the experim
 	@primus mend
 	@primus figures $(if $(PROFILE),--profile $(PROFILE))
 
-verify: $(VENV)/.ready ## the long proofs (about an hour): gain over random, link=none, two clones, ten kills
+verify: test-slow ## the slow tests, then the long proofs (about an hour): gain over random, link=none, two clones, ten kills
 	@PRIMUS_VERIFY=demo pytest -v -s -m verify tests/verify
 
 verify-tiny: $(VENV)/.ready ## the long proofs on the tiny corpus (minutes): what CI runs
@@ -75,6 +78,7 @@ bench: $(VENV)/.ready ## every benchmark (half an hour, nothing else running), w
 docs: $(VENV)/.ready ## the documentation as a site in site/, without a network; a broken link is an error
 	@python .ci/docs_stages.py --write
 	@python .ci/docs_errors.py --write
+	@python .ci/docs_formats.py --write
 	@mkdocs build --strict --quiet
 	@echo "site/index.html"
 

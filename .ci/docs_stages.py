@@ -1,7 +1,7 @@
 """Write docs/stages.md: what each stage of dvc.yaml reads, writes, depends on and costs.
 
     python .ci/docs_stages.py --write                 from dvc.yaml and docs/stage_costs.json
-    python .ci/docs_stages.py --write --logs logs     costs from the logs of a run of the demo, too
+    python .ci/docs_stages.py --write --logs logs     costs from the logs of one run of the demo on an idle machine, too
     python .ci/docs_stages.py                         exit status 1 where the page is not what it would write
 
 Costs are of the last run of each stage that the logs know; see the page for the machine.
@@ -10,9 +10,10 @@ Costs are of the last run of each stage that the logs know; see the page for the
 import argparse
 import ast
 import json
+import os
 import platform
 import sys
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,19 +33,28 @@ of code reruns what it reaches and nothing else. Times, rates and paths go to `l
 """
 
 
-def entries(text: str) -> dict[str, dict[str, Any]]:
-    """Stages by name; of a `foreach` its body."""
-    return {name: body.get("do", body) for name, body in yaml.safe_load(text)["stages"].items()}
+SPELT = {"${data}": "<profile>", "${key}": "<method>", "${preset}": "<preset>", "${item.section}": "<section of the method>"}
+
+
+def entries() -> dict[str, dict[str, Any]]:
+    """Stages by name, of a `foreach` its body; before `manifest` the one that profiles of recordings have in a dvc.yaml of their own."""
+    stages = {name: body.get("do", body) for name, body in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()}
+    (roots,) = yaml.safe_load((ROOT / "data" / "roots" / "own" / "dvc.yaml").read_text().replace("own", "<profile>"))["stages"].values()
+    at = list(stages).index("manifest")
+    return dict([*list(stages.items())[:at], ("roots", roots), *list(stages.items())[at:]])
 
 
 def paths(items: list[Any]) -> list[str]:
     """Paths of dependencies or outputs, without source files."""
     names = [next(iter(item)) if isinstance(item, dict) else str(item) for item in items]
-    return [
-        name.replace("${data}", "<profile>").replace("${key}", "<method>").replace("${preset}", "<preset>")
-        for name in names
-        if not name.endswith(".py")
-    ]
+    return [spelt(name) for name in names if not name.endswith(".py")]
+
+
+def spelt(text: str) -> str:
+    """Words in place of DVC's variables."""
+    for variable, word in SPELT.items():
+        text = text.replace(variable, word)
+    return text
 
 
 def purpose(command: str) -> str:
@@ -66,21 +76,27 @@ def costs_of(logs: Path) -> dict[str, Any]:
     machine = next(
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), platform.machine()
     )
-    return {"machine": machine, "date": date.today().isoformat(), "stages": stages}
+    rows = [json.loads(line) for path in logs.glob("*.jsonl") for line in path.read_text().splitlines()]
+    began, ended = (pick(row["unix_s"] for row in rows) for pick in (min, max))
+    when = datetime.fromtimestamp(ended, tz=UTC).date().isoformat()
+    return {"machine": machine, "cores": os.cpu_count(), "date": when, "seconds": round(ended - began), "stages": stages}
 
 
 def page(costs: dict[str, Any]) -> str:
     """The page's text."""
     lines = [HEAD, "| stage | demo: seconds | peak memory of its main process, MiB |", "|---|---:|---:|"]
-    stages = entries((ROOT / "dvc.yaml").read_text())
+    stages = entries()
     for name in stages:
         cost = costs["stages"].get(name)
         lines.append(f"| [{name}](#{name}) | {cost['seconds']} | {cost['peak_mib']} |" if cost else f"| [{name}](#{name}) | | |")
     lines.append(
-        f"\nLongest run of each in `make demo` ({costs['machine']}, 2 cores, {costs['date']}); `pretrain` and `features` run once for every method.\n"
+        f"\nLongest run of each in `make demo`, from its logs ({costs['machine']}, {costs['cores']} cores, idle, {costs['date']}); `pretrain` and"
+        " `features` run once for every method.\n"
+        f"From the first stage's start to the last one's end {costs['seconds'] // 60} min {costs['seconds'] % 60} s went by, DVC's own time between"
+        " stages included. `roots` belongs to profiles whose recordings\nlie outside the repository, and takes as long as a listing of them.\n"
     )
     for name, body in stages.items():
-        lines += [f"## {name}", "", f"{purpose(body['cmd'])}", "", f"`{body['cmd'].replace('${key}', '<method>')}`", ""]
+        lines += [f"## {name}", "", f"{purpose(body['cmd'])}", "", f"`{spelt(body['cmd'])}`", ""]
         outs = paths([*body.get("outs", []), *body.get("metrics", []), *body.get("plots", [])])
         for title, found in (("reads", paths(body.get("deps", []))), ("writes", outs), ("parameters", paths(body.get("params", [])))):
             if found:

@@ -60,6 +60,20 @@ BENCHMARKS = {
     "export": Benchmark("export.py", (), "exported models: size, latency on one core, largest difference"),
 }
 
+APART = {
+    "scale": Benchmark(
+        "scale.py",
+        ("--takes", "312", "--takes", "1250", "--takes", "5000", "--folder", "SCRATCH"),
+        "all stages on corpora up to the paper's size; needs a folder for a clone and its data; its figures stand in [scale](scale.md)",
+    ),
+    "accel-only": Benchmark(
+        "accel_only.py",
+        (),
+        "what a missing gyroscope costs in macro-F1, no speed; needs a finished run of the profile (`make demo`); in [inference](inference.md)",
+    ),
+}
+"""What is run by itself."""
+
 
 def machine() -> str:
     """Processor, cores, PyTorch."""
@@ -117,17 +131,23 @@ def page(results: dict[str, Any]) -> str:
             lines += [f"## {name}", "", f"{benchmark.says}.", "", "Not measured yet.", ""]
             continue
         found = results[name]
-        command = " ".join(["python", f"benchmarks/{benchmark.script}", *benchmark.arguments])
         lines += [
             f"## {name}",
             "",
             f"{benchmark.says[0].upper()}{benchmark.says[1:]}.",
             "",
-            f"`{command}`: {found['took_s']} s, {found['date']}, {found['machine']}, load before {found['load_before'] or 'not noted'}.",
+            f"`{command(benchmark)}`: {found['took_s']} s, {found['date']}, {found['machine']}, load before {found['load_before'] or 'not noted'}.",
             "",
         ]
         lines += ["| key | value |", "|---|---:|", *(f"| `{key}` | {value} |" for key, value in rows(found["result"])), ""]
-    return "\n".join(lines)
+    lines += ["## Run by themselves", "", "`make bench` leaves out what needs more than the checkout:", ""]
+    lines += [f"- `{command(benchmark)} --json`: {benchmark.says}." for benchmark in APART.values()]
+    return "\n".join([*lines, ""])
+
+
+def command(benchmark: Benchmark) -> str:
+    """What runs it."""
+    return " ".join(["python", f"benchmarks/{benchmark.script}", *benchmark.arguments])
 
 
 def main(
@@ -139,6 +159,8 @@ def main(
     if show:
         for name, benchmark in BENCHMARKS.items():
             typer.echo(f"{name:18} {benchmark.says}")
+        for benchmark in APART.values():
+            typer.echo(f"{'(by itself)':18} {command(benchmark)}: {benchmark.says}")
         return
     unknown = [name for name in names or [] if name not in BENCHMARKS]
     if unknown:

@@ -51,3 +51,9 @@ def test_simulated_recordings_are_never_called_real(tmp_path: Path, corpus: str)
     said = stage(tmp_path, "simulate", corpus=corpus, simulate=tiny | {"enabled": corpus == "recordings"})
     assert ("profiles.lab simulates recordings and calls its corpus one of recordings" in said) == (corpus == "recordings")
     assert (tmp_path / "data" / "lab" / "raw").exists() == (corpus == "simulation")
+
+
+def test_git_ignores_what_every_run_of_a_new_profile_rewrites() -> None:
+    names = ["data/roots/lab/roots.json", "data/roots/lab/dvc.yaml", "data/roots/demo/roots.json", "data/lab/profile.json"]
+    done = subprocess.run(["git", "check-ignore", "--no-index", *names], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["data/roots/lab/roots.json", "data/lab/profile.json"]

@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from primus.adapt.prediction import prediction_schema
+from primus.evaluation.metrics import METRICS
+from primus.evaluation.retrieval_run import RANK_COLUMNS
+from primus.evaluation.robustness_results import COLUMNS
+from primus.evaluation.tables import FIT
+from primus.evaluation.zeroshot_run import COLUMNS as SCORE_COLUMNS
+from primus.evaluation.zeroshot_run import PREDICTION_COLUMNS, WORDING_COLUMNS
+from primus.inference.partial_file import REJECT_COLUMNS
 from primus.reasons import EXPLANATIONS
-from primus.schema import REASONS, SEGMENTS, TAKES
+from primus.schema import REASONS, REJECTS, SEGMENTS, SPLITS, TAKES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -47,12 +55,24 @@ def test_parameters_that_remedies_name_exist() -> None:
 
 def test_columns_of_written_tables_are_listed() -> None:
     text = (DOCS / "formats.md").read_text()
-    for schema in (TAKES, SEGMENTS):
-        for name in schema.names:
-            assert name in text, name
+    tables = [schema.names for schema in (TAKES, SEGMENTS, REJECTS, SPLITS, prediction_schema(("walk",), {}))]
+    tables += [FIT, COLUMNS, SCORE_COLUMNS, WORDING_COLUMNS, PREDICTION_COLUMNS, RANK_COLUMNS, REJECT_COLUMNS]
+    for name in {name for names in tables for name in names if name not in METRICS} - {"probability_walk"}:
+        assert re.search(rf"\b{name}\b", text), name
 
 
-@pytest.mark.parametrize("generator", ["docs_stages.py", "docs_errors.py"])
+def test_the_beginnings_of_errors_are_in_the_code() -> None:
+    table = (DOCS / "errors.md").read_text().partition("| begins with |")[2]
+    sources = [line for folder in ("primus", "stages") for path in (ROOT / folder).rglob("*.py") for line in path.read_text().splitlines()]
+    begun = [row.split("|")[1] for row in table.splitlines()[2:] if row.startswith("|") and "(from DVC)" not in row]
+    assert len(begun) >= 5
+    for cell in begun:
+        for quoted in re.findall(r"`([^`]+)`", cell):
+            pattern = ".*".join(re.escape(part) for part in quoted.removeprefix("params.yaml: ").split("..."))
+            assert any(re.search(pattern, line) for line in sources), quoted
+
+
+@pytest.mark.parametrize("generator", ["docs_stages.py", "docs_errors.py", "docs_formats.py"])
 def test_pages_are_what_they_are_made_from(generator: str) -> None:
     done = subprocess.run([sys.executable, ROOT / ".ci" / generator], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
