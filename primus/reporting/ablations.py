@@ -16,7 +16,9 @@ COLUMNS = [
     "reference", "difference", "difference_lo", "difference_hi",
 ]  # fmt: skip
 """What is read of it: `difference` is the paired one from the group's variant `reference`, empty for that variant itself."""
-GROUPS = ("losses", "fraction_aligned", "augmentations")
+PAIRS = ("augmentation_pairs", "augmentations")
+"""Groups that the heat map is drawn from: the first one of which anything was run."""
+GROUPS = ("losses", "fraction_aligned", *PAIRS)
 _SCORES = ["mean", "lo", "hi"]
 _COUNTS = ["shots", "n_seeds"]
 _MAY_LACK = ["x", "difference", "difference_lo", "difference_hi"]
@@ -68,6 +70,12 @@ def at_shots(table: pd.DataFrame, group: str, shots: int) -> pd.DataFrame:
 def aligned_percent(table: pd.DataFrame) -> pd.Series:
     """`x` of the group fraction_aligned in percent; missing where a variant is no share (imu2clip, which has all aligned)."""
     return 100.0 * table["x"]
+
+
+def augmentations_tried(table: pd.DataFrame, shots: int) -> pd.DataFrame:
+    """Rows of the heat map at one number of shots: of every pair where these were run, else of the chosen ones."""
+    found = [at_shots(table, group, shots) for group in PAIRS]
+    return next((rows for rows in found if len(rows)), found[-1])
 
 
 def pairs(table: pd.DataFrame) -> pd.DataFrame:

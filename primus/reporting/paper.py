@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from primus.evaluation.protocols import HEAD_VALIDATION
-from primus.reporting.ablations import aligned_percent, at_shots, pairs
+from primus.reporting.ablations import aligned_percent, at_shots, augmentations_tried, pairs
 from primus.reporting.charts import Curve, curves_chart, legend
 from primus.reporting.claims import CLAIMS, UNTESTED, findings, verdict
 from primus.reporting.dots import grouped_chart, spread_of
@@ -183,7 +183,7 @@ def fraction_aligned(results: Results) -> str:
 
 def augmentations(results: Results) -> str:
     """The heat map of pairs of transformations."""
-    heading, rows = "Pairs of augmentations", at_shots(results.beside.ablations, "augmentations", results.headline)
+    heading, rows = "Pairs of augmentations", augmentations_tried(results.beside.ablations, results.headline)
     if rows.empty:
         return section(heading, paragraph(f"Pretraining with single transformations and pairs of them for the second view. {NOT_RUN}"))
     drawings = []

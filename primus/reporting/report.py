@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from primus.reporting.ablations import aligned_percent, at_shots, pairs
+from primus.reporting.ablations import aligned_percent, at_shots, augmentations_tried, pairs
 from primus.reporting.claims import claims_table
 from primus.reporting.corpus import corpus, pretraining
 from primus.reporting.devices import devices
@@ -79,5 +79,5 @@ def figure_tables(results: Results) -> dict[str, pd.DataFrame]:
         "heads": heads_table(results),
         "losses": losses.rename(columns=bounded)[["variant", *kept]],
         "fraction_aligned": fractions.assign(aligned_percent=aligned_percent(fractions)).rename(columns=bounded)[["aligned_percent", *kept]],
-        "augmentations": pairs(at_shots(ablations, "augmentations", shots)).rename(columns=bounded)[["first", "second", *kept]],
+        "augmentations": pairs(augmentations_tried(ablations, shots)).rename(columns=bounded)[["first", "second", *kept]],
     }

@@ -7,7 +7,7 @@ import pytest
 
 from primus.errors import UserError
 from primus.experiments.table import COLUMNS as WRITTEN
-from primus.reporting.ablations import COLUMNS, aligned_percent, pairs, read_ablations, terms_of
+from primus.reporting.ablations import COLUMNS, aligned_percent, augmentations_tried, pairs, read_ablations, terms_of
 from tests.reporting.made_results import ablation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +46,14 @@ def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path, rows: list[tupl
     with pytest.raises(UserError, match=words) as caught:
         read_ablations(write(tmp_path / "a.csv", rows, columns), "demo")
     assert "make ablations" in str(caught.value)
+
+
+def test_the_heat_map_is_of_every_pair_where_these_were_run() -> None:
+    chosen, every = ablation("augmentations", "a-b", 0.2), ablation("augmentation_pairs", "a-c", 0.3)
+    shots = pd.DataFrame([chosen], columns=COLUMNS)["shots"].iloc[0]
+    assert augmentations_tried(pd.DataFrame([chosen], columns=COLUMNS), shots)["variant"].tolist() == ["a-b"]
+    assert augmentations_tried(pd.DataFrame([chosen, every], columns=COLUMNS), shots)["variant"].tolist() == ["a-c"]
+    assert augmentations_tried(pd.DataFrame(columns=COLUMNS), shots).empty
 
 
 @pytest.mark.parametrize(
