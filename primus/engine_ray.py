@@ -14,13 +14,12 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from primus.engine import AHEAD, THREAD_VARIABLES, Board, Needs, Outcome, OutOfMemory, Trouble, call_once
+from primus.engine_board import STARTS, Board, TimeLimit, Trouble, Working, pause_s
+from primus.engine_call import THREAD_VARIABLES, Needs, Outcome, OutOfMemory, call_once
 from primus.errors import Rejected, UserError
 
 RETRIES = 2
 """Times that a take is given to another worker when its own died: nodes of a cluster are taken away, which is no fault of the take."""
-STARTS = 3
-"""Workers that may fail to start, one after the other, before the run ends."""
 _SAID_EVERY_S = 30.0
 _PASSED = ("DVC_ROOT", "CLIP_WEIGHTS", "OPENBLAS_CORETYPE")
 _STORE_BYTES = 512 * 2**20
@@ -51,15 +50,11 @@ class Caller:
 
 
 @dataclass
-class _Worker:
-    """An actor, the answer that is awaited from it, and what it is doing (None while it starts or waits)."""
+class _Worker(Working):
+    """An actor, and the answer that is awaited from it."""
 
     actor: Any
     answer: Any
-    ready: bool = False
-    index: int | None = None
-    limit_s: float | None = None
-    deadline: float | None = None
 
 
 @dataclass
@@ -84,7 +79,7 @@ def map_on_ray(
     function: Callable[[Any], Any],
     items: Sequence[Any],
     workers: int,
-    timeout_s: float | Callable[[Any], float] | None,
+    timeout_s: TimeLimit,
     needs: Needs,
 ) -> Generator[Outcome[Any, Any], None, None]:
     """Yield the outcome of `function` for each item, in the items' order; see `primus.engine.map_takes` for the arguments.
@@ -103,11 +98,10 @@ def map_on_ray(
         board = _Board()
         try:
             while board.next_due < len(items):
-                pool.give(items, board, limit=min(len(items), board.next_due + AHEAD * workers), timeout_s=timeout_s)
-                if board.next_due in board.finished:
-                    value, refused = board.finished.pop(board.next_due)
-                    board.next_due += 1
-                    yield Outcome(items[board.next_due - 1], value, refused)
+                pool.give(items, board, limit=board.limit(items, workers), timeout_s=timeout_s)
+                found = board.due()
+                if found is not None:
+                    yield Outcome(items[board.next_due - 1], *found)
                 else:
                     pool.wait(board)
         finally:
@@ -135,29 +129,28 @@ class _Pool:
         for member in self.members:
             self.ray.kill(member.actor)
 
-    def give(self, items: Sequence[Any], board: _Board, limit: int, timeout_s: float | Callable[[Any], float] | None) -> None:
+    def give(self, items: Sequence[Any], board: _Board, limit: int, timeout_s: TimeLimit) -> None:
         """A take for every worker that has none."""
         for worker in self.members:
-            if worker.ready and worker.index is None:
+            if worker.free:
                 index = board.next_index({other.index for other in self.members if other.index is not None}, limit)
                 if index is None:
                     return
-                worker.index = index
-                worker.limit_s = timeout_s(items[index]) if callable(timeout_s) else timeout_s
-                worker.deadline = None if worker.limit_s is None else time.monotonic() + worker.limit_s
+                worker.begin(index, items[index], timeout_s)
                 worker.answer = worker.actor.call.remote(items[index])
 
     def wait(self, board: _Board) -> None:
         """Wait for an answer or a time limit, and act on it."""
         awaited = {worker.answer: number for number, worker in enumerate(self.members) if worker.answer is not None}
-        deadlines = [worker.deadline for worker in self.members if worker.deadline is not None]
-        pause = min([_SAID_EVERY_S, *(max(0.0, deadline - time.monotonic()) for deadline in deadlines)])
+        limit = pause_s(self.members)
+        pause = _SAID_EVERY_S if limit is None else min(_SAID_EVERY_S, limit)
         answered, _ = self.ray.wait(list(awaited), num_returns=1, timeout=pause, fetch_local=True)
         for answer in answered:
             self._hear(awaited[answer], board)
         for number, worker in enumerate(self.members):
-            if worker.deadline is not None and time.monotonic() >= worker.deadline and worker.index is not None:
-                board.finished[worker.index] = (None, Rejected("reader_crashed", f"no result within its time limit of {worker.limit_s:g} s"))
+            trouble = worker.overdue()
+            if trouble is not None and worker.index is not None:
+                board.failed(worker.index, trouble)
                 self._replace(number)
         if not any(worker.ready for worker in self.members) and time.monotonic() - self.said >= _SAID_EVERY_S:
             self.said = time.monotonic()
@@ -190,7 +183,7 @@ class _Pool:
             self._replace(number)
             return
         board.finished[index] = (value, Rejected(*refused) if refused else None)
-        worker.index = worker.deadline = None
+        worker.end()
 
     def _lost(self, number: int, board: _Board, why: str) -> None:
         index = self.members[number].index

@@ -12,7 +12,8 @@ import pyarrow as pa
 import typer
 
 from primus.artifacts import atomic_path, read_table, write_json, write_table
-from primus.engine import Needs, engine_name, map_takes
+from primus.engine import engine_name, map_takes
+from primus.engine_call import Needs
 from primus.errors import UserError
 from primus.io.files import FileSet, resolve_root
 from primus.params import Compute, load, load_datasets, profile_name

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from primus.engine import Needs, Outcome, map_takes
+from primus.engine import map_takes
+from primus.engine_call import Needs, Outcome
 from primus.errors import Rejected, UserError
 from tests.segments.engine_functions import act
 

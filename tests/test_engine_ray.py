@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from primus import engine_ray
-from primus.engine import Needs, map_takes
+from primus.engine import map_takes
+from primus.engine_call import Needs
 from primus.engine_ray import Caller
 from primus.errors import Rejected, UserError
 

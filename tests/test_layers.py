@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {
     "primus.schema": 0, "primus.errors": 0, "primus.artifacts": 0, "primus.keyed_arrays": 0, "primus.params": 0, "primus.provenance": 0,
     "primus.work_cache": 0, "primus.stage": 0, "primus.run_folder": 0, "primus.system_faults": 0, "primus.seeds": 0, "primus.typed": 0,
-    "primus.io": 1, "primus.simulate": 1, "primus.engine": 1, "primus.engine_ray": 1,
+    "primus.io": 1, "primus.simulate": 1, "primus.engine": 1, "primus.engine_call": 1, "primus.engine_board": 1,
+    "primus.engine_local": 1, "primus.engine_ray": 1,
     "primus.segments": 2,
     "primus.embeddings": 3,
     "primus.augment": 4, "primus.models": 4, "primus.losses": 4,

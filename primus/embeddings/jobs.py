@@ -13,7 +13,8 @@ from primus.embeddings.clip import Device, EncoderIdentity, FrozenClip
 from primus.embeddings.frames import FrameCache, VideoFrames, encode_video
 from primus.embeddings.pool import Pool, grid_range, pool_segments
 from primus.embeddings.text import TextCache
-from primus.engine import Needs, Outcome, engine_name, map_takes
+from primus.engine import engine_name, map_takes
+from primus.engine_call import Needs, Outcome
 from primus.errors import UserError
 
 Job = TypeVar("Job")

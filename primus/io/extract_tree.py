@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from primus.artifacts import atomic_path
-from primus.engine import Outcome
+from primus.engine_call import Outcome
 from primus.errors import UserError
 from primus.io.extract import LABELS, Extraction, Job
 from primus.io.files import FileSet

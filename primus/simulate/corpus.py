@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from primus.artifacts import write_json
-from primus.engine import Outcome, map_takes
+from primus.engine import map_takes
+from primus.engine_call import Outcome
 from primus.errors import UserError
 from primus.simulate import ego4d, egoexo4d, realworld
 from primus.simulate.config import TINY, CorpusConfig

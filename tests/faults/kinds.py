@@ -300,9 +300,9 @@ def worker_memory(bench: Bench, stage: Stage, draw: Draw) -> Verdict:
     mark.unlink(missing_ok=True)
 
     def arm() -> None:
-        from primus import engine
+        from primus import engine_local
 
-        call = engine.call_once
+        call = engine_local.call_once
 
         def starved(function: Callable[..., object], item: object) -> object:
             def failing(one: object) -> object:
@@ -313,7 +313,7 @@ def worker_memory(bench: Bench, stage: Stage, draw: Draw) -> Verdict:
 
             return call(failing, item)
 
-        engine.call_once = starved  # type: ignore[assignment]
+        engine_local.call_once = starved  # type: ignore[assignment]
 
     run = bench.run(stage, arm)
     hit = mark.exists()

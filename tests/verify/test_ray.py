@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from primus.engine import Needs, Outcome, map_takes
+from primus.engine import map_takes
+from primus.engine_call import Needs, Outcome
 from primus.errors import UserError
 from tests.segments.engine_functions import act
 from tests.verify.workshop import ROOT, Workshop
