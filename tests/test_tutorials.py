@@ -105,6 +105,7 @@ def test_the_tutorial_runs(name: str, tmp_path: Path, request: pytest.FixtureReq
     assert ran
 
 
+@pytest.mark.timeout(600)
 def test_the_tutorials_profile_is_read_as_far_as_its_segments(tmp_path: Path) -> None:
     lab(tmp_path, lambda: tmp_path)
     chosen = (tmp_path / "params.yaml").read_text().replace("\ndata: demo", "\ndata: lab", 1)
