@@ -13,7 +13,7 @@ from typing import Any
 from primus.engine import engine_name, map_takes
 from primus.errors import UserError
 from primus.params import load_value, profile_name
-from primus.work_cache import WorkCache, cache_root
+from primus.work_cache import cache_root, survey
 
 BASE = ("numpy", "pandas", "pyarrow", "h5py", "torch", "torchvision", "open_clip", "sklearn", "typer", "dvc", "av")
 DISTRIBUTIONS = {
@@ -198,31 +198,20 @@ def _cache() -> list[Check]:
         return [Check("work cache", "missing", f"{standing} is a file", "set PRIMUS_CACHE to a folder")]
     if not os.access(standing, os.W_OK | os.X_OK):
         return [Check("work cache", "missing", f"{root} is not writable", "set PRIMUS_CACHE to a writable folder")]
-    entries = sorted(root.rglob("*.entry")) if root.exists() else []
-    sample = entries[:: max(1, len(entries) // ENTRIES_READ)]
-    size = sum(path.stat().st_size for path in sample) / max(1, len(sample)) * len(entries)
-    corrupt, closed = [], []
-    for path in sample:
-        cache = WorkCache(str(path.parents[1].relative_to(root)), root)
-        try:
-            cache.load(path.stem)
-        except OSError:
-            closed.append(path)
-        if cache.corrupt:
-            corrupt.append(path)
-    checks = [Check("work cache", "ok", f"{root} ({len(entries)} entries, about {size / 2**30:.1f} GiB)")]
-    if corrupt:
-        found = f"{len(corrupt)} of {len(sample)} entries that were read were damaged and are removed, the first {corrupt[0].relative_to(root)}"
+    seen = survey(root, ENTRIES_READ)
+    checks = [Check("work cache", "ok", f"{root} ({seen.entries} entries, about {seen.size / 2**30:.1f} GiB)")]
+    if seen.corrupt:
+        found = f"{len(seen.corrupt)} of {seen.read} entries that were read were damaged and are removed, the first {seen.corrupt[0]}"
         checks.append(Check("work cache entries", "wrong", found, "nothing: stages compute them again; if it recurs, check the disk"))
-    elif sample:
-        checks.append(Check("work cache entries", "ok", f"checksums of {len(sample)} agree"))
-    if closed:
-        found = f"{len(closed)} of {len(sample)} entries may not be read, the first {closed[0].relative_to(root)}"
-        checks.append(Check("work cache sharing", "wrong", found, "who shares a cache needs one group and umask 002 (docs/scale.md)"))
-    locked = [path for path in {entry.parent for entry in entries} if not os.access(path, os.W_OK)]
-    if locked:
-        found = f"{len(locked)} of its folders may not be written, the first {min(locked).relative_to(root)}"
-        checks.append(Check("work cache sharing", "wrong", found, "who shares a cache needs one group and umask 002 (docs/scale.md)"))
+    elif seen.read:
+        checks.append(Check("work cache entries", "ok", f"checksums of {seen.read} agree"))
+    group = "who shares a cache needs one group and umask 002 (docs/scale.md)"
+    if seen.closed:
+        found = f"{len(seen.closed)} of {seen.read} entries may not be read, the first {seen.closed[0]}"
+        checks.append(Check("work cache sharing", "wrong", found, group))
+    if seen.locked:
+        found = f"{len(seen.locked)} of its folders may not be written, the first {seen.locked[0]}"
+        checks.append(Check("work cache sharing", "wrong", found, group))
     return checks
 
 

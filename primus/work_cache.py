@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,45 @@ def cache_root() -> Path:
     """`$PRIMUS_CACHE` if set, else `.cache`; a relative one lies in the main repository (`$DVC_ROOT` in a stage, else the current folder)."""
     chosen = os.environ.get("PRIMUS_CACHE")
     return Path(os.environ.get("DVC_ROOT", ".")) / (chosen or ".cache")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """How the cache does, by a sample of its entries.
+
+    Attributes:
+        entries: how many there are.
+        size: bytes of all, reckoned from the sample.
+        read: size of the sample.
+        corrupt: those of it that were damaged, and are removed.
+        closed: those of it that may not be read.
+        locked: folders of entries that may not be written.
+    """
+
+    entries: int
+    size: float
+    read: int
+    corrupt: tuple[Path, ...]
+    closed: tuple[Path, ...]
+    locked: tuple[Path, ...]
+
+
+def survey(root: Path, most: int) -> Survey:
+    """Read up to about `most` entries of the cache at `root`, spread evenly; paths come relative to it."""
+    entries = sorted(root.rglob("*.entry")) if root.exists() else []
+    sample = entries[:: max(1, len(entries) // most)]
+    size = sum(path.stat().st_size for path in sample) / max(1, len(sample)) * len(entries)
+    corrupt, closed = [], []
+    for path in sample:
+        cache = WorkCache(str(path.parents[1].relative_to(root)), root)
+        try:
+            cache.load(path.stem)
+        except OSError:
+            closed.append(path.relative_to(root))
+        if cache.corrupt:
+            corrupt.append(path.relative_to(root))
+    locked = sorted(path.relative_to(root) for path in {entry.parent for entry in entries} if not os.access(path, os.W_OK))
+    return Survey(len(entries), size, len(sample), tuple(corrupt), tuple(closed), tuple(locked))
 
 
 class WorkCache:

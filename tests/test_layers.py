@@ -21,7 +21,7 @@ LAYERS = {
     "primus.reasons": 7, "primus.reporting": 7,
     "primus.adapt": 8, "primus.inspection": 8, "primus.experiments": 8,
     "primus.deploy": 9, "primus.sklearn": 9,
-    "primus.cli": 10, "primus.commands": 10, "primus.doctor": 10, "primus.mend": 10, "stages": 10,
+    "primus.cli": 10, "primus.commands": 10, "primus.doctor": 10, "primus.mend": 10, "primus.fetch_facts": 10, "primus.fetch_plan": 10, "stages": 10,
 }  # fmt: skip
 OPTIONAL = {"projectaria_tools", "telemetry_parser", "ray", "onnx", "onnxruntime", "onnxscript", "vl_convert", "transformers"}
 MODULES = sorted([*(ROOT / "primus").rglob("*.py"), *(ROOT / "stages").rglob("*.py")])

@@ -65,7 +65,8 @@ def fetch_plan(
     as_json: AsJson = False,
 ) -> None:
     """Print which commands fetch the public data sets, how many GB each takes, what goes wrong on the way, and what to set afterwards."""
-    from primus.io import fetch_plan as plans
+    from primus import fetch_plan as plans
+    from primus.fetch_facts import DATASETS
 
-    chosen = plans.fetch_plan(list(plans.DATASETS) if dataset == "all" else [dataset], modalities)
+    chosen = plans.fetch_plan(list(DATASETS) if dataset == "all" else [dataset], modalities)
     print(json.dumps(plans.as_rows(chosen), indent=1) if as_json else plans.render(chosen, modalities))

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from primus.io.fetch_plan import DATASETS, MODALITIES, as_rows, fetch_plan, render
+from primus.fetch_facts import DATASETS, MODALITIES
+from primus.fetch_plan import as_rows, fetch_plan, render
 
 
 def plan_of(name: str, modalities: str = "imu+text"):
