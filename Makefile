@@ -89,4 +89,5 @@ deps: $(VENV)/.ready ## rewrite the code dependencies in dvc.yaml from the stage
 	@python .ci/sync_deps.py --write
 
 clean: ## remove what runs leave behind (not .venv, not the DVC cache)
-	@rm -rf logs .cache dvc_plots data/*/
+	@rm -rf logs .cache dvc_plots
+	@find data -mindepth 1 -maxdepth 1 -type d ! -name roots -exec rm -rf {} + # data/roots is part of the repository

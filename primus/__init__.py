@@ -21,6 +21,10 @@ _PACKAGES = ("losses", "models", "segments", "io")
 __all__ = ["ImuEncoder", "ImuRecording", "InputContract", "Stream", "__version__", "load_released_checkpoint", "preprocess", "read_imu"]
 
 if TYPE_CHECKING:
+    from primus import io as io
+    from primus import losses as losses
+    from primus import models as models
+    from primus import segments as segments
     from primus.inference.live import Stream
     from primus.inference.samples import preprocess
     from primus.io.imu_file import read_imu

@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}; free space or make the folder writable, then rerun") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a name too long, a disk gone read-only: what was said of it counts
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

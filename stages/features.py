@@ -18,9 +18,10 @@ from primus.evaluation.protocols import Protocol, segments_to_encode
 from primus.evaluation.window_statistics import statistic_names, window_statistics
 from primus.keyed_arrays import KeyedArrays, KeyedWriter
 from primus.models.encoder import ImuEncoder
-from primus.params import Compute, load, nearest, profile_name, resolve
+from primus.params import Compute, load, profile_name, resolve
 from primus.run_folder import HandMade, read_skipped, read_statistics, run_folders, write_skipped
 from primus.stage import StageLog, progress, stage
+from primus.typed import nearest
 
 ROWS = 4096  # windows whose statistics are computed at once
 

@@ -40,13 +40,17 @@ class ReportParams:
     lead_dataset: str
 
 
-def facts_of(metrics: dict[str, Any], datasets: list[str]) -> dict[str, DatasetFacts]:
-    """Sizes of the labelled sets as the few-shot stage counted them."""
-    return {
-        name: DatasetFacts(found["classes"], found["test_participants"], found["test_segments"], found["folds"])
-        for name in datasets
-        if (found := metrics[name])
-    }
+def facts_of(metrics: dict[str, Any], datasets: list[str], composition: pd.DataFrame) -> dict[str, DatasetFacts]:
+    """Sizes of the labelled sets as the few-shot stage counted them; `composition` (Table I) tells where it counted takes for people."""
+    tested, trained = (composition[composition["split"] == split] for split in ("test", "train"))
+    unnamed = set(tested.groupby("dataset")["participants"].sum().loc[lambda people: people == 0].index)
+    forgotten = set(trained["dataset"]) if metrics["protocol"] == "code" else set()
+    facts = {}
+    for name in datasets:
+        found, by_take = metrics[name], name in unnamed | forgotten
+        sizes = (found["classes"], found["test_participants"], found["test_segments"], found["folds"])
+        facts[name] = DatasetFacts(*sizes, shared=found.get("shared_participants", 0), by_take=by_take)
+    return facts
 
 
 def curves_of(method: str) -> pd.DataFrame:
@@ -67,9 +71,10 @@ def main() -> None:
     if params.reference not in methods:
         raise UserError(f"report.reference is {params.reference!r}, which is not among the methods ({', '.join(methods)})")
     fewshot = read_json("metrics/fewshot.json")
-    tables = {name: read_table(root / "fewshot" / f"{name}.parquet") for name in ("scores", "differences", "rows", "predictions")}
+    tables = {name: read_table(root / "fewshot" / f"{name}.parquet") for name in ("scores", "differences", "areas", "rows", "predictions")}
     tables["scores"] = tables["scores"].sort_values("method", key=lambda names: names.map(methods.index), kind="stable")
     shown = [name for name in dict.fromkeys((params.lead_method, params.reference)) if name in set(tables["scores"]["method"])]
+    beside = read_beside(root, profile, shown, fewshot["protocol"], int(resolve("fewshot.seed")))
     results = Results(
         profile=profile,
         simulated=load_value(f"profiles.{profile}.corpus") == "simulation",
@@ -79,15 +84,18 @@ def main() -> None:
         lead=(params.lead_dataset, params.lead_method),
         scores=tables["scores"],
         differences=tables["differences"],
+        areas=tables["areas"],
         rows=tables["rows"],
         predictions=tables["predictions"],
-        datasets=facts_of(fewshot, sorted(tables["scores"]["dataset"].unique())),
+        datasets=facts_of(fewshot, sorted(tables["scores"]["dataset"].unique()), beside.composition),
         skipped=tuple(fewshot["skipped"]),
         pretraining={method: read_json(f"metrics/pretrain/{method}.json") for method in methods},
         losses={method: curves_of(method) for method in methods},
         segments=read_json("metrics/segment.json"),
-        beside=read_beside(root, profile, shown),
+        beside=beside,
         margin=float(resolve("fewshot.margin")),
+        protocol=fewshot["protocol"],
+        degraded_encoders=int(resolve("robustness.encoders")),
     )
     with atomic_folder(root / "report") as out:
         (out / "index.html").write_text(report_page(results), encoding="utf-8")

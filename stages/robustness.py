@@ -9,9 +9,9 @@ have such a follower; where none has, the condition is skipped.
 
 Writes
 - metrics/robustness.json: `skipped` (1: nothing could be tested), `skipped_methods` (name -> 1), `skipped_conditions` (data set -> condition -> 1),
-  and per data set `shots`, `complete`, `episodes`, `folds`, `test_participants`, `test_segments`, and per method and condition (`matched`, `rate_10`,
-  `gyro_lost`, ...) `test_segments`, the few-shot stage's metrics and, except under `matched`, `retention` (shifted / matched accuracy of the same
-  segments), each with `_lo` and `_hi`;
+  and per data set `shots`, `complete`, `episodes`, `test_participants`, `test_segments`, `folds` and, where it is tested in parts, `parts`,
+  and per method and condition (`matched`, `rate_10`, `gyro_lost`, ...) `test_segments`, the few-shot stage's metrics and, except under `matched`,
+  `retention` (shifted / matched accuracy of the same segments), each with `_lo` and `_hi`;
 - metrics/plots/robustness.csv: dataset, method, representation, condition, kind, severity (empty where there is none), shots, test_segments, the
   metrics and retention with `_lo` and `_hi`; retention of `matched` is 1;
 - data/<profile>/robustness/: scores.parquet (the same rows), skipped.json (`stage`, `methods`, `conditions`: reasons).
@@ -24,12 +24,12 @@ import typer
 
 from primus.artifacts import atomic_folder, read_table, write_csv, write_json, write_table
 from primus.evaluation.encoders import comparable_encoders
+from primus.evaluation.plan import plan_tasks
 from primus.evaluation.protocols import apply_protocol
-from primus.evaluation.robustness import choose_tests, degraded_tests, next_rows
+from primus.evaluation.robustness import choose_in_parts, degraded_tests, next_rows, partial_conditions
 from primus.evaluation.robustness_results import robustness_metrics, score_rows
 from primus.evaluation.robustness_run import Prober, RobustnessParams
 from primus.evaluation.settings import FewShotParams
-from primus.evaluation.tasks import build_tasks
 from primus.keyed_arrays import KeyedArrays
 from primus.params import Compute, load, load_value, profile_name
 from primus.stage import StageLog, progress, stage
@@ -47,8 +47,9 @@ def main() -> None:
     torch.set_num_threads(1)  # each batch is encoded on one core, as in the features stage
     segments, splits = (read_table(root / "segments" / f"{name}.parquet") for name in ("segments", "splits"))
     segments, splits = apply_protocol(fewshot.protocol, segments, splits, fewshot.seed)
-    tasks = [choose_tests(task, params.windows, params.seed) for task in build_tasks(segments, splits)]
-    encoders = comparable_encoders(root / "models", load_value("methods"), {task.fold for task in tasks}).frozen()
+    plan = plan_tasks(segments, splits, fewshot.protocol, fewshot.few_people)
+    tasks = choose_in_parts(plan.tasks, params.windows, params.seed)
+    encoders = comparable_encoders(root / "models", load_value("methods"), plan.folds).frozen()
     nothing = "fewshot.probe is finetune, which has no frozen features" if fewshot.probe == "finetune" else ""
     nothing = nothing or ("" if encoders.encoders else "no method has frozen features")
 
@@ -59,10 +60,11 @@ def main() -> None:
         for dataset in sorted({task.dataset for task in tasks}) if not nothing else ():
             mine = [task for task in tasks if task.dataset == dataset]
             tests = [degraded_tests(task, imu, following, params.conditions, params.seed) for task in mine]
-            without[dataset] = {label: reason for _, refused in tests for label, reason in refused.items()}
-            for task, (found, _) in zip(progress(mine, f"robustness {dataset}", unit="fold"), tests, strict=True):
-                prober.run(task, [test for test in found if test.label not in without[dataset]], encoders.encoders)
-            log.event("tested", dataset=dataset, folds=len(mine), conditions=len(params.conditions) - len(without[dataset]))
+            allowed, partial = {test.label for found, _ in tests for test in found}, partial_conditions(mine, [found for found, _ in tests])
+            without[dataset] = {label: reason for _, refused in tests for label, reason in refused.items() if label not in allowed}
+            for task, (found, _) in zip(progress(mine, f"robustness {dataset}", unit="task"), tests, strict=True):
+                prober.run(task, found, partial, encoders.encoders)
+            log.event("tested", dataset=dataset, tasks=len(mine), conditions=len(params.conditions) - len(without[dataset]))
     scores = score_rows(prober.tallies, params, fewshot)
     with atomic_folder(root / "robustness") as out:
         write_table(out / "scores.parquet", scores)

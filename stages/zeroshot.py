@@ -2,9 +2,9 @@
 
 Writes
 - metrics/zeroshot.json: `skipped` (1: nothing could be scored), `skipped_methods` and `skipped_datasets` (name -> 1), and per data set `classes`,
-  `chance` (1 / classes), `wordings`, `folds`, `test_participants`, `test_segments`, and per method, for each metric of the few-shot stage, its mean,
-  `_lo` and `_hi` (participants and pretraining seeds resampled, with the few-shot stage's draws) and `_wording_sd`, `_wording_min`, `_wording_max`
-  over the wordings each by itself;
+  `chance` (1 / classes), `wordings`, `test_participants`, `test_segments`, `folds` and, where it is tested in parts, `parts`, and per method, for
+  each metric of the few-shot stage, its mean, `_lo` and `_hi` (participants and pretraining seeds resampled, with the few-shot stage's draws) and
+  `_wording_sd`, `_wording_min`, `_wording_max` over the wordings each by itself;
 - metrics/plots/zeroshot.csv: one row per data set and method, with the columns of metrics/plots/fewshot.csv at `shots` 0, so that the two can be
   joined, and the `_wording_` columns;
 - data/<profile>/zeroshot/: scores.parquet (the same rows), wordings.parquet (dataset, method, wording, template, phrase, then the metrics),
@@ -18,9 +18,9 @@ import typer
 from primus.artifacts import atomic_folder, read_table, write_csv, write_json, write_table
 from primus.embeddings.jobs import EncoderChoice
 from primus.evaluation.encoders import comparable_encoders
+from primus.evaluation.plan import plan_tasks
 from primus.evaluation.protocols import apply_protocol
 from primus.evaluation.settings import FewShotParams, ZeroShotParams
-from primus.evaluation.tasks import build_tasks
 from primus.evaluation.zeroshot import encode_prompts
 from primus.evaluation.zeroshot_results import zeroshot_metrics, zeroshot_tables
 from primus.evaluation.zeroshot_run import ZeroShotFound, prompt_encoder, reason_for_nothing, score_methods, usable_prompts
@@ -35,7 +35,7 @@ def main() -> None:
     choice = load(EncoderChoice, "embed.encoder")
     fewshot = load(FewShotParams, "fewshot")
     segments, splits = (read_table(root / "segments" / f"{name}.parquet") for name in ("segments", "splits"))
-    tasks = build_tasks(*apply_protocol(fewshot.protocol, segments, splits, fewshot.seed))
+    tasks = plan_tasks(*apply_protocol(fewshot.protocol, segments, splits, fewshot.seed), fewshot.protocol, fewshot.few_people).tasks
     encoders = comparable_encoders(root / "models", load_value("methods"), {task.fold for task in tasks}).multimodal()
     prompts, without = usable_prompts(sorted({task.dataset for task in tasks}), params)
     nothing = reason_for_nothing(root, encoders, prompts)

@@ -3,12 +3,16 @@
 import json
 import subprocess
 import sys
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from primus import cli
 from primus.commands import encoding_options
@@ -48,6 +52,20 @@ def test_commands_that_encode_have_the_same_options() -> None:
     assert encoding_options.side_by_side(None) >= 1
 
 
+def commands_of(group: Any, *words: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        yield from commands_of(command, *words, name) if hasattr(command, "commands") else [((*words, name), command)]
+
+
+def test_every_help_string_appears_whole() -> None:
+    """Letter by letter, as lines are broken anywhere."""
+    for words, command in commands_of(typer.main.get_command(cli.app)):
+        shown = "".join(CliRunner().invoke(cli.app, [*words, "--help"]).output.split())
+        strings = [command.help, *(parameter.help for parameter in command.params)]
+        for string in strings:
+            assert "".join((string or "").split()) in shown, (words, string)
+
+
 def test_doctor_reports_what_is_found_and_what_is_wrong(tmp_path: Path) -> None:
     rows = {row["name"]: row for row in json.loads(primus("doctor", "--json", EGOEXO4D_ROOT=str(tmp_path)).stdout)}
     assert rows["python"]["status"] == "ok"
@@ -82,6 +100,35 @@ def test_inspect_says_what_a_recording_holds(tmp_path: Path) -> None:
     assert facts["samples"] == 500
     assert facts["rate_hz"] == pytest.approx(50)
     assert facts["mean_specific_force_m_s2"] == pytest.approx(9.81, abs=0.02)
+
+
+def test_inspect_takes_units_as_encode_does(tmp_path: Path) -> None:
+    seconds = np.arange(0, 10, 0.02)
+    path = tmp_path / "tilted.csv"
+    pd.DataFrame({"t": seconds, "acc_x": 1.3, "acc_y": 0.1 * np.sin(seconds), "acc_z": 3.0}).to_csv(path, index=False)
+    unsure = primus("inspect", str(path))
+    assert unsure.returncode == 1
+    assert "state it (--accel-unit; in Python units={" in unsure.stderr
+    stated = primus("inspect", str(path), "--accel-unit", "g", "--time-unit", "s", "--json")
+    assert json.loads(stated.stdout)["mean_specific_force_m_s2"] == pytest.approx(9.80665 * 3.27, rel=0.01)
+    assert stated.stderr == "", "nothing is guessed"
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(path, "in/tilted.csv")
+    member = primus("inspect", f"{tmp_path / 'a.zip'}::in/tilted.csv")
+    assert member.stderr.startswith("error: a.zip::in/tilted.csv: the accelerometer's median")
+    assert "member" not in member.stderr
+
+
+def test_inspect_names_folders_and_files_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "walks").mkdir()
+    (tmp_path / "walks" / "0.csv").touch()
+    monkeypatch.chdir(tmp_path)
+    for name, said in (
+        ("walks", "walks is a folder; give one recording in it, e.g. walks/0.csv, or use `primus encode walks` for all"),
+        ("wlaks", "wlaks: no such file"),
+    ):
+        done = CliRunner().invoke(cli.app, ["inspect", name])
+        assert str(done.exception).startswith(said)
 
 
 def test_mend_removes_only_what_dvc_cannot_read(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = {
     "primus.schema": 0, "primus.errors": 0, "primus.artifacts": 0, "primus.keyed_arrays": 0, "primus.params": 0, "primus.provenance": 0,
-    "primus.work_cache": 0, "primus.stage": 0, "primus.run_folder": 0, "primus.system_faults": 0, "primus.seeds": 0,
+    "primus.work_cache": 0, "primus.stage": 0, "primus.run_folder": 0, "primus.system_faults": 0, "primus.seeds": 0, "primus.typed": 0,
     "primus.io": 1, "primus.simulate": 1, "primus.engine": 1, "primus.engine_ray": 1,
     "primus.segments": 2,
     "primus.embeddings": 3,

@@ -13,6 +13,7 @@ from primus.adapt.label_source import LabelledRecording, LabelSource, labelled_r
 from primus.adapt.labelled_windows import labelled_windows
 from primus.errors import Rejected, UserError
 from primus.inference.policy import Policy
+from primus.inference.recording_windows import summed_words
 from primus.models.encoder import InputContract
 
 GroupKind = Literal["participant", "file"]
@@ -95,7 +96,8 @@ def read_labelled(path: Path, contract: InputContract, where: LabelSource, polic
             f"{_PEOPLE.get(where.participants, _EXPRESSION)}, or leave the option out to tell files apart"
         )
     kind: GroupKind = "participant" if all(known) else "file"
-    said = [how]
+    guessed = Counter(note for one, *_ in parts for note in one.recording.notes if note.startswith("guessed_"))
+    said = [how, *summed_words(dict(sorted(guessed.items())), len(parts), "recordings")]
     if lost := sorted(named - {label for *_, labels in parts for label in labels}):
         said.append(
             f"no window of {', '.join(lost)}: what they cover is too short for windows of {contract.window_s:g} s, or was refused; "

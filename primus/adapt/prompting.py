@@ -24,6 +24,7 @@ from primus.embeddings.text import clean_text
 from primus.embeddings.weights import DEMO_WEIGHTS, load_encoder
 from primus.errors import UserError
 from primus.evaluation.prompts import ClassPrompts
+from primus.evaluation.vectors import unit
 from primus.inference.encoding import projection_name
 from primus.models.encoder import ImuEncoder
 
@@ -180,12 +181,6 @@ def encode_texts(texts: Sequence[str], choice: TextEncoderChoice, encoder: ImuEn
         raise UserError(f"{cleaned[int(cut.argmax())]!r} is longer than the {identity.context_length} tokens of {choice.model}; shorten it")
     with single_threaded():
         return unit(frozen.encode_texts(cleaned))
-
-
-def unit(rows: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Rows at length 1; a zero row stays zero."""
-    values = np.asarray(rows, dtype=np.float64)
-    return values / np.maximum(np.linalg.norm(values, axis=-1, keepdims=True), 1e-12)
 
 
 def class_vectors(prompts: Mapping[str, Sequence[str]], choice: TextEncoderChoice, encoder: ImuEncoder, name: str) -> NDArray[np.float64]:

@@ -77,8 +77,9 @@ def one_thread() -> None:
 
 
 def sum_up_guesses() -> None:
-    """Keep the reader of tables from saying its guesses file by file; `policy_lines` says them once."""
-    logging.getLogger("primus.io.table_file").setLevel(logging.ERROR)
+    """Keep the readers of tables from saying their guesses file by file; a command says them once, summed up."""
+    for module in ("table_file", "table"):
+        logging.getLogger(f"primus.io.{module}").setLevel(logging.ERROR)
 
 
 def tracked(sources: Iterator["Source"], total: int) -> Iterator["Source"]:
@@ -90,14 +91,9 @@ def tracked(sources: Iterator["Source"], total: int) -> Iterator["Source"]:
 
 def policy_lines(report: "EncodeReport") -> list[str]:
     """What was assumed or filled in, with the number of sources; contradictory guesses are pointed out."""
-    from primus.inference.recording_windows import policy_words
+    from primus.inference.recording_windows import summed_words
 
-    lines = [f"{words} ({count} of {report.sources} sources)" for note, count in report.notes.items() for words in policy_words({note: count})]
-    for key in ("time", "accel", "gyro"):
-        units = [note for note in report.notes if note.startswith(f"guessed_{key}_")]
-        if len(units) > 1:
-            lines.append(f"warning: {key} was guessed in different units in different sources; state --{key}-unit")
-    return lines
+    return summed_words(report.notes, report.sources, "sources")
 
 
 def say_refused(report: "EncodeReport", out: Path) -> None:

@@ -46,7 +46,7 @@ def ablations(
     repository = _repository()
     failed: list[str] = []
     if not collect:
-        plan = Plan.of(experiments_of(groups), repository, again)
+        plan = Plan.of(experiments_of(groups), repository, STAGES[-1], again)
         print(f"ablations of {profile}: {plan.said(repository, LOGS)}", flush=True)
         if dry_run:
             print("\n".join(_typed(repository.command(experiment, STAGES[-1])) for experiment in plan.pending))
@@ -69,14 +69,14 @@ def figures(profile: Profile = None, dry_run: DryRun = False, again: Again = Fal
 
     profile = profile or profile_name()
     experiment, repository = read_figures(profile), _repository()
-    plan = Plan.of([experiment], repository, again)
+    plan = Plan.of([experiment], repository, None, again)
     print(f"figures of {profile}: {plan.said(repository, LOGS)}", flush=True)
     if dry_run:
         print("\n".join(_typed(repository.command(pending, None)) for pending in plan.pending))
         return
     if run(plan, repository, None, LOGS):
         raise UserError(f"the experiment {experiment.name} failed; its output is in {LOGS}/experiments/{experiment.name}.log")
-    found = repository.finished(experiment)
+    found = repository.finished(experiment, None)
     if found is None:
         raise UserError(f"the experiment {experiment.name} ended without a result; see {LOGS}/experiments/{experiment.name}.log")
     out = Path("data") / profile / "figures"
@@ -111,13 +111,18 @@ def _collect(groups: "list[Group]", repository: "Repository") -> None:
         return None if found is None else read_measured(experiment, found.commit, repository.origin(found), repository.text, repository.table)
 
     tables = [group_rows(group, read) for group in groups]
-    write_csv(TABLE, merged(Path(TABLE), tables))
+    table = merged(Path(TABLE), tables, {group.name: [variant.name for variant in group.variants] for group in groups})
+    write_csv(TABLE, table)
     for group, rows in zip(groups, tables, strict=True):
-        absent = [variant.name for variant in group.variants if variant.name not in set(rows["variant"])]
-        print(
-            f"{group.name:18} {len(group.variants) - len(absent)} of {len(group.variants)} variants"
-            + (f"; not run: {', '.join(absent)}" if absent else "")
-        )
+        kept = set(table.loc[(table["group"] == group.name) & (table["profile"] == group.reference.experiment.profile), "variant"])
+        earlier: list[str] = []
+        absent: list[str] = []
+        for variant in group.variants:
+            if variant.name not in set(rows["variant"]):
+                (earlier if variant.name in kept else absent).append(variant.name)
+        line = f"{group.name:18} {len(group.variants) - len(absent)} of {len(group.variants)} variants"
+        line += f"; of an earlier run: {', '.join(earlier)}" if earlier else ""
+        print(line + (f"; not run: {', '.join(absent)}" if absent else ""))
     print(f"table    {TABLE}")
 
 

@@ -53,6 +53,7 @@ def export(
     if labelled is not None and not int8:
         raise UserError(f"--labelled {labelled} is for --int8; add that, or leave it out")
     encoding.one_thread()
+    encoding.sum_up_guesses()
     encoder = open_encoder(model)
     if int8:
         where = labelling.label_source(labels, participants, match, share)
@@ -84,6 +85,8 @@ def _int8(encoder: "ImuEncoder", name: str, out: Path, labelled: Path, where: An
     from primus.inference.policy import Policy
 
     rows = read_labelled(labelled, encoder.inputs, where, Policy(short="reflect"))
+    for line in rows.said:
+        print(line, file=sys.stderr)
     check = write_int8(encoder, out, rows, ProbeSettings(), projection)
     loss = {f"{metric}_lost": round(value, 6) for metric, value in check.loss.items()}
     facts = {"bytes": check.int8_bytes, "float_bytes": check.float_bytes, "max_error": check.parity.worst, "weights": "int8"}

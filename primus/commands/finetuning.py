@@ -57,6 +57,7 @@ def finetune(
     where = labelling.label_source(labels, participants, match, share, time_unit, accel_unit, gyro_unit)
     policy = encoding.window_policy(hop, missing_gyro, short)
     encoding.one_thread()
+    encoding.sum_up_guesses()
     encoder = open_encoder(model)
     rows = read_labelled(labelled, encoder.inputs, where, policy)
     tuned = train(rows, encoder, model, settings, folds=folds, seed=seed, scored=not unscored, threads=encoding.side_by_side(threads))

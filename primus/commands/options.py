@@ -13,12 +13,13 @@ Model = Annotated[str, typer.Option(help=MODEL_HELP)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
 
-def folder_to_write(out: Path, made_by: str) -> Path:
+def folder_to_write(out: Path, made_by: str, option: str = "--out") -> Path:
     """The folder itself, if writing it loses nothing: it is replaced as a whole.
 
     Args:
         out: as the person gave it.
         made_by: a file by which an earlier result is known; only such a folder, or an empty one, is replaced.
+        option: what the person calls it.
 
     Raises:
         UserError: it is a file, the working folder or one above it, or a folder of other things.
@@ -26,12 +27,12 @@ def folder_to_write(out: Path, made_by: str) -> Path:
     resolved = out.resolve()
     if Path.cwd().is_relative_to(resolved) or out.name == "..":
         raise UserError(
-            f"--out {out} is the working folder or one above it, and would be replaced as a whole; give a new folder, e.g. {out / 'result'}"
+            f"{option} {out} is the working folder or one above it, and would be replaced as a whole; give a new folder, e.g. {out / 'result'}"
         )
     if out.exists() and not out.is_dir():
-        raise UserError(f"--out {out} is a file; give a folder to write")
+        raise UserError(f"{option} {out} is a file; give a folder to write")
     if out.is_dir() and not (out / made_by).is_file() and any(out.iterdir()):
-        raise UserError(f"--out {out} is a folder of other things (it has no {made_by}), and would be replaced as a whole; give a new folder")
+        raise UserError(f"{option} {out} is a folder of other things (it has no {made_by}), and would be replaced as a whole; give a new folder")
     return out
 
 

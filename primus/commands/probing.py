@@ -11,7 +11,7 @@ from primus.commands.options import MODEL_HELP, AsJson, Model, file_to_write, fo
 
 LABELLED_HELP = "A folder of recordings, one recording, or a features.parquet of `primus encode` to which you added a column label."
 
-probe = typer.Typer(help="Train a small classifier on your own labels, and use it.", no_args_is_help=True)
+probe = typer.Typer(help="Train a small classifier on your own labels, and use it.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @probe.command("train")
@@ -51,6 +51,7 @@ def train(
     where = labelling.label_source(labels, participants, match, share, time_unit, accel_unit, gyro_unit)
     policy = encoding.window_policy(hop, missing_gyro, short)
     encoding.one_thread()
+    encoding.sum_up_guesses()
     encoder = open_encoder(model)
     rows = open_labelled(labelled, encoder, model, where, policy)
     trained = train_probe(rows, encoder, model, settings, encoding.side_by_side(threads))

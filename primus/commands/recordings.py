@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from primus.commands import encoding_options as encoding
 from primus.commands.options import AsJson
 from primus.errors import UserError
 
@@ -18,6 +19,9 @@ def inspect(
     data: Annotated[Path | None, typer.Option(help="Data of the profile, e.g. data/demo. Default: of the one that params.yaml chooses.")] = None,
     out: Annotated[Path | None, typer.Option(help="What to write: a page (.html) or, of a take or recording, a picture (.png).")] = None,
     stream: Annotated[str | None, typer.Option(help="Sensor stream by label, for VRS files: imu-right or imu-left.")] = None,
+    time_unit: encoding.TimeUnit = None,
+    accel_unit: encoding.AccelUnit = None,
+    gyro_unit: encoding.GyroUnit = None,
     sync: Annotated[bool, typer.Option("--sync", help="Say how far the IMU's clock lies from the video's.")] = False,
     video: Annotated[Path | None, typer.Option(help="The video for --sync, where take or recording has none of its own.")] = None,
     embeddings: Annotated[bool, typer.Option("--embeddings", help="Check the profile's frozen embeddings instead of a take.")] = False,
@@ -35,6 +39,8 @@ def inspect(
     --embeddings lists the texts nearest to a few segments' videos, by default in DATA/inspect/embeddings.html.
     """
     from primus.inspection.takes import names_a_file, open_recording, open_take
+    from primus.io.imu_file import TABLE_SUFFIXES
+    from primus.params import PARAMS
 
     if embeddings:
         if take is not None or sync or video is not None:
@@ -44,8 +50,15 @@ def inspect(
     if take is None:
         raise UserError("nothing to inspect; give a take_uid or a recording, or --embeddings")
     folder = None
+    units = encoding.stated_units(time_unit, accel_unit, gyro_unit)
     if data is None and names_a_file(take):
-        found = open_recording(take, stream)
+        if units and not take.lower().endswith(TABLE_SUFFIXES):
+            raise UserError(f"--{min(units)}-unit is for tables ({', '.join(TABLE_SUFFIXES)}), and {take} states its own; leave it out")
+        found = open_recording(take, stream, units)
+    elif data is None and (Path(take).is_dir() or not Path(PARAMS).is_file()):
+        raise _no_recording(take)
+    elif units:
+        raise UserError(f"--{min(units)}-unit is for tables, and {take} is not a file; units of a data set's takes are set in params.yaml")
     elif stream is not None:
         raise UserError(f"--stream {stream} is for VRS files, and {take} is not a file; the stream of a data set's takes is set in params.yaml")
     else:
@@ -66,6 +79,18 @@ def inspect(
 
         draw_take(found, target)
     _say(dict(found.facts) | ({"written": str(target)} if target else {}), as_json)
+
+
+def _no_recording(take: str) -> UserError:
+    """What is wrong with a name that is no file's, where there is no repository whose takes it could mean."""
+    from primus.inference.sources import SUFFIXES
+
+    folder = Path(take)
+    if not folder.is_dir():
+        return UserError(f"{take}: no such file; give a recording, or run the command from the repository's root, where it may be a take_uid")
+    inside = sorted(path for path in folder.rglob("*") if path.is_file() and path.name.lower().endswith(SUFFIXES))
+    example = f", e.g. {inside[0]}" if inside else ""
+    return UserError(f"{take} is a folder; give one recording in it{example}, or use `primus encode {take}` for all")
 
 
 def _chosen_data() -> Path:

@@ -34,36 +34,28 @@ def mend() -> None:
 
 def leakage(
     method: Annotated[str, typer.Option(help="Whose features.")] = "primus",
-    shots: Annotated[int, typer.Option(help="Labelled segments per class.")] = 20,
+    shots: Annotated[int, typer.Option(help="Labelled segments per class.", min=1)] = 20,
+    episodes: Annotated[int, typer.Option(help="Draws of the shots.", min=1)] = 5,
     out: Annotated[Path | None, typer.Option(help="Also write the table to this CSV file.")] = None,
 ) -> None:
     """Show what a leak would be worth: the same tested segments with shots from other people, from the tested people, and from the tested takes.
 
     Run it in the repository, after `dvc repro features`. The pipeline itself refuses such splits.
     """
-    import pandas as pd
-
     from primus.artifacts import read_table, write_csv
     from primus.errors import UserError
-    from primus.evaluation.leaky import leak_table
-    from primus.evaluation.probes.logistic import LogisticProbe
-    from primus.evaluation.tasks import build_tasks
-    from primus.keyed_arrays import KeyedArrays
+    from primus.evaluation.feature_files import read_feature_files
+    from primus.evaluation.leaky import leak_tables
     from primus.params import profile_name
 
     root = Path("data") / profile_name()
-    segments = read_table(root / "segments" / "segments.parquet")
-    files = sorted((root / "features" / method).glob("*.h5"))
-    if not files:
-        raise UserError(f"{root}/features/{method} holds no features; run `dvc repro features@{method}`")
-    tables = []
-    with KeyedArrays(files[0]) as file:
-        for task in build_tasks(segments, read_table(root / "segments" / "splits.parquet")):
-            if task.fold == file.attrs["fold"]:
-                rows = dict(zip(file.keys, file.rows(str(file.attrs["representation"])), strict=True))
-                settings = {"shots": shots, "episodes": 5, "probe": LogisticProbe(), "standardise": "pool", "replicates": 1000, "seed": 0}
-                tables.append(leak_table(task, segments, rows, **settings))  # type: ignore[arg-type]
-    table = pd.concat(tables, ignore_index=True)
+    files = read_feature_files(root, method)
+    if isinstance(files, str):
+        raise UserError(f"{root}/features/{method} holds no features ({files}); choose another --method")
+    segments, splits = (read_table(root / "segments" / f"{name}.parquet") for name in ("segments", "splits"))
+    table = leak_tables(files, segments, splits, shots=shots, episodes=episodes)
+    if table.empty:
+        raise UserError(f"no data set of {root} has people to test on with --shots {shots}; choose fewer, or another profile")
     if out is not None:
         write_csv(out, table)
     print(table.to_string(index=False, float_format="{:.3f}".format))

@@ -7,7 +7,7 @@ import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -75,6 +75,7 @@ def write_onnx(encoder: ImuEncoder, path: Path, recurrence: Recurrence = "gru", 
     for module in ("onnx", "onnxscript", "onnxruntime"):
         required(module)
     with atomic_path(path) as temporary:
+        temporary.touch()  # a folder that cannot be written is said before the long work
         _export(PortableEncoder(encoder, recurrence, projection), encoder, temporary)
         _describe(temporary, encoder)
         return require_parity(encoder, OnnxEncoder(temporary), path.name)
@@ -107,9 +108,9 @@ def _export(module: PortableEncoder, encoder: ImuEncoder, path: Path) -> None:
                 verbose=False,
             )
             assert program is not None
-            program.save(str(path), external_data=False)
     except Exception as error:  # torch.export and the translation raise kinds of their own
         raise UserError(f"PyTorch {torch.__version__} cannot export this encoder ({' '.join(str(error).split())[:240]}); nothing was kept") from None
+    program.save(str(path), external_data=False)
 
 
 def _describe(path: Path, encoder: ImuEncoder) -> None:
@@ -128,15 +129,6 @@ def _describe(path: Path, encoder: ImuEncoder) -> None:
     del model.graph.value_info[:]
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString())
-
-
-def read_contract(path: Path) -> Mapping[str, Any]:
-    """What `write_onnx` said in the file: input, weights_sha256, options."""
-    onnx = required("onnx")
-    found = {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
-    if "primus" not in found:
-        raise UserError(f"{path} does not state its input contract; it was not written by `primus export`")
-    return dict(json.loads(found["primus"]))
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from primus.embeddings.clip import Device, FrozenClip, Preprocessing, state_sha2
 from primus.embeddings.convert import CONVERTED, build_clip, check_outputs, load_clip_folder, read_record
 from primus.embeddings.hf_clip import is_clip_folder
 from primus.errors import UserError
-from primus.params import nearest
+from primus.typed import nearest
 
 DEMO_WEIGHTS = "fixed-random"
 QUICK = "-quickgelu"

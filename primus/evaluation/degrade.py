@@ -134,11 +134,19 @@ def axes_exchanged(windows: np.ndarray, generator: np.random.Generator) -> np.nd
 
 
 def with_dropouts(windows: np.ndarray, rate_hz: float, share: float, generator: np.random.Generator) -> np.ndarray:
-    """Lose `share` of each window's bursts of 0.2 s, all channels alike; the last value is held (the next one, where there is none before)."""
+    """Lose `share` of each window's samples in bursts of 0.2 s, all channels alike.
+
+    The last value is held, or the next one where there is none before. The number of samples lost is `share` of a window's to the nearest, but never
+    all: the burst drawn last is cut short.
+    """
     count, _, samples = windows.shape
-    slots = np.arange(samples) // max(1, round(BURST_S * rate_hz))
-    lost_slots = generator.random((count, slots[-1] + 1)).argsort(axis=1) < round(share * (slots[-1] + 1))
-    kept = ~lost_slots[:, slots]
+    slots, lost = np.arange(samples) // max(1, round(BURST_S * rate_hz)), min(round(share * samples), samples - 1)
+    turn = generator.random((count, slots[-1] + 1)).argsort(axis=1)  # (N, S) each slot's turn to be lost
+    sizes = np.bincount(slots)
+    in_turn = sizes[turn.argsort(axis=1)]
+    before = np.take_along_axis(np.cumsum(in_turn, axis=1) - in_turn, turn, axis=1)  # samples lost before a slot's turn
+    place = np.arange(samples) - (np.cumsum(sizes) - sizes)[slots]
+    kept = (before[:, slots] + place) >= lost
     source = np.maximum.accumulate(np.where(kept, np.arange(samples), -1), axis=1)
     source = np.where(source < 0, kept.argmax(axis=1)[:, None], source)
     return np.take_along_axis(windows, source[:, None, :], axis=2)

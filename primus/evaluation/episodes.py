@@ -33,7 +33,7 @@ class Episode:
         return np.concatenate([rows for draws in self.order.values() for rows in draws[:shots]])
 
     def short_classes(self, shots: int) -> list[str]:
-        """Classes that have fewer than `shots` shots: with them the episode is incomplete at this size."""
+        """Classes of the pool that have fewer than `shots` shots: with them the episode is incomplete at this size."""
         return [label for label, draws in self.order.items() if len(draws) < shots]
 
 

@@ -25,7 +25,7 @@ class Scored:
         shots: shots per class asked for.
         episodes: (E,) number of each episode.
         n_train: (E,) segments the head was fitted on.
-        short: per episode, the classes that had fewer shots than asked for.
+        short: per episode, the classes that had fewer shots than asked for, also those of which the pool has none.
         confusion: (E, U, C, C) int64 counts per episode and test participant, truth then prediction.
         calibration: (E, U, BINS, 4) float64 sums per participant and bin of confidence (see `primus.evaluation.calibration`).
         scaled: the same under the temperature that the shots asked for; None where none was fitted.
@@ -118,10 +118,16 @@ def finetune_task(
 def known_classes(task: Task) -> tuple[np.ndarray, Tensor]:
     """The classes (K,) int64 that the pool has, and each pool row's place (P,) int64 among them.
 
-    A class that only the test set has cannot be predicted.
+    A class that only the test set has cannot be predicted; `short_classes` names it.
     """
     known, compact = np.unique(task.pool_classes(), return_inverse=True)
     return known, torch.from_numpy(compact.astype(np.int64))
+
+
+def short_classes(task: Task, episode: Episode, shots: int) -> tuple[str, ...]:
+    """Classes with fewer than `shots` shots, sorted; one that the pool lacks altogether has none, so no number of shots is complete without it."""
+    absent = set(task.classes) - set(task.pool["label"].astype(str))
+    return tuple(sorted(absent | set(episode.short_classes(shots))))
 
 
 def scored(task: Task, size: int, episodes: Sequence[Episode], known: np.ndarray, scores: Tensor, temperature: Tensor | None) -> Scored:
@@ -133,7 +139,7 @@ def scored(task: Task, size: int, episodes: Sequence[Episode], known: np.ndarray
         size,
         np.array([episode.number for episode in episodes]),
         np.array([len(episode.rows(size)) for episode in episodes]),
-        tuple(tuple(episode.short_classes(size)) for episode in episodes),
+        tuple(short_classes(task, episode, size) for episode in episodes),
         confusion_counts(truth, known[scores.argmax(dim=2).numpy()], testees, len(task.classes), people),
         tally(scores, column, testees, people),
         None if temperature is None else tally(scores / temperature[:, None, None], column, testees, people),

@@ -1,6 +1,6 @@
 """What the few-shot stage reports of its fits: tables of scores, and the nested numbers of metrics/fewshot.json."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 from primus.evaluation.calibration import CALIBRATION
 from primus.evaluation.metrics import METRICS
 from primus.evaluation.paired import comparison_table
+from primus.evaluation.plan import size_of_tests
 from primus.evaluation.scalars import with_bounds
 from primus.evaluation.settings import FewShotParams
 from primus.evaluation.tables import Complete, Curves, Probed, area, area_tables, completeness, difference_table, estimate_curves, score_table
@@ -32,8 +33,10 @@ class FewShotResults:
     probed: Probed
 
 
-def results_of(rows: pd.DataFrame, counts: pd.DataFrame, calibration: pd.DataFrame, probed: Probed, params: FewShotParams) -> FewShotResults:
-    """Estimates, differences, areas and tests from the fits' rows, prediction counts and calibration sums."""
+def results_of(
+    rows: pd.DataFrame, counts: pd.DataFrame, calibration: pd.DataFrame, probed: Probed, params: FewShotParams, pairs: Sequence[tuple[str, str]]
+) -> FewShotResults:
+    """Estimates, differences, areas and tests (of these `pairs` of methods) from the fits' rows, prediction counts and calibration sums."""
     complete = completeness(rows)
     curves = estimate_curves(counts, replicates=params.bootstrap, seed=params.seed, calibration=calibration)
     areas, area_differences = area_tables(curves, complete, probed)
@@ -45,7 +48,7 @@ def results_of(rows: pd.DataFrame, counts: pd.DataFrame, calibration: pd.DataFra
         "differences": difference_table(curves, probed),
         "areas": areas,
         "area_differences": area_differences,
-        "tests": comparison_table(counts, curves, probed, params.margin),
+        "tests": comparison_table(counts, curves, probed, params.margin, pairs),
     }
     return FewShotResults(tables, curves, complete, probed)
 
@@ -71,12 +74,7 @@ def fewshot_metrics(tasks: list[Task], results: FewShotResults) -> dict[str, Any
     curves, complete, found = results.curves, results.complete, dict[str, Any]()
     for dataset in sorted({task.dataset for task in tasks}):
         mine = [task for task in tasks if task.dataset == dataset]
-        found[dataset] = {
-            "classes": len(mine[0].classes),
-            "test_participants": len(mine[0].participants),
-            "test_segments": sum(len(task.test) for task in mine),
-            "folds": len(mine),
-        }
+        found[dataset] = {"classes": len(mine[0].classes)} | size_of_tests(mine)
         for method, (representation, head) in results.probed.items():
             curve = (dataset, method, representation, head)
             points = curves[curve]

@@ -1,4 +1,4 @@
-"""The fits of the few-shot stage: tasks, encoders with their features, everything that is fitted on them, and the checks of sites."""
+"""The fits of the few-shot stage: encoders with their features, everything that is fitted on them, and the checks of sites."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,27 +7,19 @@ import numpy as np
 import pandas as pd
 
 from primus.embeddings.jobs import EncoderChoice
+from primus.evaluation.devices import together
 from primus.evaluation.feature_files import FeatureFile
 from primus.evaluation.fewshot import Scored
 from primus.evaluation.prompts import has_prompts, load_prompts
 from primus.evaluation.settings import FewShotParams
 from primus.evaluation.site_table import site_table
-from primus.evaluation.sites import leave_site_out, site_tasks
+from primus.evaluation.sites import site_tasks
 from primus.evaluation.sweep import Fit, Source, Sweep, plan_checks
 from primus.evaluation.tables import calibration_sums, fit_rows, prediction_counts
-from primus.evaluation.tasks import Task, build_tasks
+from primus.evaluation.tasks import Task
 from primus.evaluation.zeroshot import encode_prompts
 from primus.provenance import file_identity
 from primus.stage import StageLog
-
-
-def tasks_of(segments: pd.DataFrame, splits: pd.DataFrame, params: FewShotParams) -> list[Task]:
-    """One task per data set and fold of what a protocol made of segments and splits; under "leave_site_out" one per site, where sites are known."""
-    tasks = build_tasks(segments, splits)
-    if params.protocol != "leave_site_out":
-        return tasks
-    by_site = {dataset: leave_site_out(segments, splits, dataset) for dataset in {task.dataset for task in tasks}}
-    return [part for task in tasks for part in (by_site[task.dataset] if task.fold == tasks[0].fold else []) or [task]]
 
 
 def sources_of(files: Sequence[FeatureFile], params: FewShotParams) -> list[Source]:
@@ -76,10 +68,11 @@ def prompt_weights(tasks: list[Task], choice: EncoderChoice, named: dict[str, st
 
 
 def described(fits: Sequence[Fit], scored: Sequence[Scored]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Rows, prediction counts and calibration sums of fits, in their order."""
+    """Rows, prediction counts and calibration sums of fits, in their order; people who are apart by device are put together."""
     tables: tuple[list[pd.DataFrame], ...] = ([], [], [])
     for fit, result in zip(fits, scored, strict=True):
-        identity = (fit.task, fit.source.method, fit.representation, fit.head, fit.source.seed, result)
+        task, result = together(fit.task, result)
+        identity = (task, fit.source.method, fit.representation, fit.head, fit.source.seed, result)
         for table, made in zip(tables, (fit_rows(*identity), prediction_counts(*identity), calibration_sums(*identity)), strict=True):
             table.append(made)
     rows, counts, calibration = (pd.concat(table, ignore_index=True) for table in tables)
@@ -100,7 +93,7 @@ def run_fits(sweep: Sweep, fits: Sequence[Fit], description: str, threads: int, 
 def site_checks(
     tasks: list[Task], segments: pd.DataFrame, splits: pd.DataFrame, sources: Sequence[Source], sweep: Sweep, threads: int, log: StageLog
 ) -> pd.DataFrame:
-    """What the site gives away, for every data set whose sites are known (see `primus.evaluation.sites`)."""
+    """What the site gives away, for every data set whose sites are known (see `primus.evaluation.sites`); `tasks` are as the data sets were split."""
     asked = list(site_tasks(tasks, segments, splits))
     sweep = replace(sweep, params=replace(sweep.params, calibrate=False))
     counts: dict[str, pd.DataFrame] = {}

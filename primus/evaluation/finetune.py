@@ -28,8 +28,9 @@ class FinetuneSettings:
     """Settings of the head `finetune`.
 
     Attributes:
-        steps: optimiser steps of the final training.
-        epochs: passes over the shots in place of `steps` (the published schedule: 20), None for steps.
+        steps: optimiser steps of the final training, at least.
+        passes: over the shots, at least: many shots get more steps, else they would not be learnt.
+        epochs: passes over the shots in place of both (the published schedule: 20), None for those.
         batch_size: shots in a step (all of them where there are fewer).
         lr: candidates, increasing; with a single shot in some class there is nothing to choose on and the middle one is taken.
         trial_share: share of the budget that each candidate is tried for.
@@ -37,6 +38,7 @@ class FinetuneSettings:
     """
 
     steps: int = 100
+    passes: int = 20
     epochs: int | None = None
     batch_size: int = 32
     lr: tuple[float, ...] = (0.0003, 0.001, 0.003)
@@ -44,7 +46,7 @@ class FinetuneSettings:
     weight_decay: float = 1e-4
 
     def __post_init__(self) -> None:
-        for name in ("steps", "epochs", "batch_size"):
+        for name in ("steps", "passes", "epochs", "batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"fewshot.finetune.{name} must be >= 1, found {value}")
@@ -57,7 +59,8 @@ class FinetuneSettings:
 
     def budget(self, shots: int) -> int:
         """Optimiser steps for so many shots."""
-        return self.steps if self.epochs is None else self.epochs * math.ceil(shots / self.batch_size)
+        per_pass = math.ceil(shots / self.batch_size)
+        return max(self.steps, self.passes * per_pass) if self.epochs is None else self.epochs * per_pass
 
 
 class Classifier(nn.Module):

@@ -19,6 +19,16 @@ def groups(table: pd.DataFrame) -> pd.Series:
     return pd.Series(found, index=table.index, dtype="object").astype(str)
 
 
+def unseen_fold(segments: pd.DataFrame, splits: pd.DataFrame, dataset: str) -> int | None:
+    """The first fold whose encoders have seen none of the labelled people of a data set, also not in another data set; None where there is none."""
+    people = set(groups(segments[(segments["dataset"] == dataset) & (segments["purpose"] == "probe")]))
+    seen = splits[splits["split"].isin([split for split in SEEN if split != "shots"])]
+    for fold in sorted(splits["fold"].unique().tolist()):
+        if people.isdisjoint(groups(seen[seen["fold"] == fold])):
+            return int(fold)
+    return None
+
+
 def assert_disjoint(splits: pd.DataFrame) -> None:
     """Raise UserError if, in any fold, a participant (or take of an unknown participant) is in the test split and in another one.
 

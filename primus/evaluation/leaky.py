@@ -9,24 +9,26 @@ Some segments of the test set are scored in all three ways:
 The tested segments, the number of shots and the head are the same, so the difference is the leak.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from primus.evaluation.episodes import draw_episodes
+from primus.evaluation.feature_files import FeatureFile
 from primus.evaluation.fewshot import score_task
 from primus.evaluation.metrics import METRICS
+from primus.evaluation.probes.logistic import LogisticProbe
 from primus.evaluation.probes.probe import Probe
 from primus.evaluation.probes.standardise import Statistics
 from primus.evaluation.statistics import Estimate, Resampling, difference, estimates
-from primus.evaluation.tasks import Task
+from primus.evaluation.tasks import Task, build_tasks
 from primus.seeds import generator
 
-WAYS = ("honest", "people", "windows")
 COLUMNS = [
     "dataset",
+    "fold",
     "way",
     "shots",
     "accuracy",
@@ -97,5 +99,25 @@ def leak_table(
     rows = []
     for way, (accuracy, people, takes) in found.items():
         gain = difference(accuracy, found["honest"][0])
-        rows.append((task.dataset, way, shots, accuracy.mean, accuracy.lo, accuracy.hi, gain.mean, gain.lo, gain.hi, people, takes))
+        rows.append((task.dataset, task.fold, way, shots, accuracy.mean, accuracy.lo, accuracy.hi, gain.mean, gain.lo, gain.hi, people, takes))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def leak_tables(
+    files: Sequence[FeatureFile], segments: pd.DataFrame, splits: pd.DataFrame, *, shots: int, episodes: int, seed: int = 0, replicates: int = 1000
+) -> pd.DataFrame:
+    """`leak_table` of every data set in every fold, with a logistic regression, by the features of each fold's first encoder.
+
+    Args:
+        files: features of one method.
+        segments, splits: the tables of those names.
+    """
+    of_fold = {one.fold: one for one in reversed(files)}
+    tables = []
+    for task in build_tasks(segments, splits):
+        if task.fold in of_fold:
+            one = of_fold[task.fold]
+            rows = dict(zip(one.file.keys, one.file.rows(one.representation), strict=True))
+            drawn = {"shots": shots, "episodes": episodes, "replicates": replicates, "seed": seed}
+            tables.append(leak_table(task, segments, rows, probe=LogisticProbe(), standardise="pool", **drawn))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)

@@ -1,9 +1,11 @@
 """Tests of one method against another on the same people: signed-rank test with Holm's correction, effect size, and equivalence.
 
-The unit is the test participant: accuracies are averaged over pretraining seeds and episodes first, since those share the people. With fewer than
-six participants no signed-rank test can reach 5 %; the number of participants stands beside every p value.
+The unit is the test participant: accuracies are averaged over pretraining seeds and episodes first, since those share the people. What is tested is
+said beforehand (`family_of`): the fewer the pairs, the smaller the p values that can be reached at all. With few participants none may be: the least
+attainable one stands beside every p value (`least_p`).
 """
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -14,14 +16,26 @@ from scipy.stats import wilcoxon
 from primus.evaluation.statistics import Estimate, difference
 from primus.evaluation.tables import Curves, Probed
 
-COLUMNS = ["dataset", "shots", "method", "other", "n", "difference", "p", "p_holm", "effect", "margin", "p_equivalent"]
+COLUMNS = ["dataset", "shots", "method", "other", "n", "difference", "p", "p_holm", "least_p", "family", "effect", "margin", "p_equivalent"]
+
+ROUNDING = 1e-12
+"""Accuracies that differ by less are equal: they are averages of counts, summed in different orders."""
 
 
 def signed_rank(differences: np.ndarray) -> float:
-    """Two-sided p value of Wilcoxon's signed-rank test of paired differences (n,); 1 where none differs."""
+    """Two-sided p value of Wilcoxon's signed-rank test of paired differences of accuracies (n,); 1 where none differs.
+
+    Differences that are equal up to rounding are ties, those that are zero up to rounding are left out.
+    """
+    differences = np.round(differences / ROUNDING) * ROUNDING
     if not np.any(differences):
         return 1.0
     return float(wilcoxon(differences, zero_method="wilcox", method="auto").pvalue)
+
+
+def least_attainable(people: int, family: int) -> float:
+    """The least p value, after Holm's correction, that a signed-rank test of `people` can reach first in a family of tests: all of one sign."""
+    return min(1.0, 2.0 ** (1 - people) * family)
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -34,9 +48,12 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def effect_size(differences: np.ndarray) -> float:
-    """Cohen's d of paired differences (n,): their mean over their deviation; 0 where they do not vary (or there is one)."""
+    """Cohen's d of paired differences of accuracies (n,): their mean over their deviation.
+
+    NaN where they do not vary but for rounding (or there is one): a difference that everybody shares has no size in deviations.
+    """
     spread = differences.std(ddof=1) if len(differences) > 1 else 0.0
-    return float(differences.mean() / spread) if spread > 0 else 0.0
+    return float(differences.mean() / spread) if spread > ROUNDING else float("nan")
 
 
 def equivalence(gain: Estimate, margin: float) -> float:
@@ -60,23 +77,44 @@ def participant_accuracy(counts: pd.DataFrame) -> pd.DataFrame:
     return of_fit.groupby(["participant", "method"], sort=True)["accuracy"].mean().unstack("method")
 
 
-def comparison_table(counts: pd.DataFrame, curves: Curves, probed: Probed, margin: float) -> pd.DataFrame:
+def family_of(methods: Sequence[str], reference: str, lead: str) -> list[tuple[str, str]]:
+    """The pairs (method, other) that are tested: every method against the reference, and the lead method against every other.
+
+    In the order of the methods; the reference comes second in its pairs, the lead first in its own. A reference that was not run has no pairs; in
+    the place of a lead that was not run stands the first method, as in the report.
+    """
+    lead = lead if lead in methods else next(iter(methods), lead)
+    pairs = []
+    for first, second in combinations(methods, 2):
+        if reference in (first, second):
+            pairs.append((second, first) if first == reference else (first, second))
+        elif lead in (first, second):
+            pairs.append((second, first) if second == lead else (first, second))
+    return pairs
+
+
+def comparison_table(counts: pd.DataFrame, curves: Curves, probed: Probed, margin: float, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """One row per data set, number of shots and pair of methods; Holm's families are the pairs of one data set and number of shots.
+
+    `n` is the number of participants, `family` the number of pairs, `least_p` the least `p_holm` that so many people can reach among so many pairs;
+    `effect` is NaN where the differences do not vary.
 
     Args:
         counts: prediction counts of the sweep.
         curves: its estimates; the equivalence test uses their draws.
         probed: representation and head of each method.
         margin: difference of accuracies below which two methods count as equivalent.
+        pairs: of methods to be tested (`family_of`).
     """
     judged = pd.Series(list(zip(counts["representation"], counts["head"], strict=True)), index=counts.index)
     counts = counts[judged == counts["method"].map(probed)]
     rows = []
     for dataset, shots in counts[["dataset", "shots"]].drop_duplicates().sort_values(["dataset", "shots"]).itertuples(index=False):
         people = participant_accuracy(counts[(counts["dataset"] == dataset) & (counts["shots"] == shots)])
-        family = [_compare(people, curves, probed, str(dataset), int(shots), pair, margin) for pair in combinations(probed, 2)]
+        family = [_compare(people, curves, probed, str(dataset), int(shots), pair, margin) for pair in pairs]
         corrected = holm(np.array([row["p"] for row in family]))
-        rows += [row | {"p_holm": float(p)} for row, p in zip(family, corrected, strict=True)]
+        sizes = {"family": len(pairs), "least_p": least_attainable(len(people), len(pairs))}
+        rows += [row | sizes | {"p_holm": float(p)} for row, p in zip(family, corrected, strict=True)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -3,8 +3,9 @@
 - `ours`: shots and test are takes of the probe, of different people, none of whom was pretrained on.
 - `table1`: the paper's Table I. Shots come from the takes that pretraining trained on, and all takes of the probe (official validation) are
   tested.
-- `code`: the authors' released code. The probe's takes are cut into shots, head validation and test by take, 50/25/25; people are on both sides.
-  Kept to show what it does to the numbers; everything made from it counts how many people are shared.
+- `code`: the authors' released code. The probe's takes of each class are cut into shots, head validation and test, 50/25/25; people are on both
+  sides. Kept to show what it does to the numbers; everything made from it counts how many people are shared. Of few takes shots and test are served
+  first (`code_sizes`).
 - `leave_site_out`: every site is tested with shots from the others (see `primus.evaluation.sites`).
 
 Data sets that serve the probe alone are as in `ours` whatever the protocol (except `leave_site_out`, which needs sites only).
@@ -23,8 +24,15 @@ Protocol = Literal["ours", "table1", "code", "leave_site_out"]
 HEAD_VALIDATION = "head_val"
 """Split of the labelled takes that the protocol `code` chooses a head's epoch on."""
 
-CUT = {"shots": 0.5, HEAD_VALIDATION: 0.25, "test": 0.25}
-"""Shares of the takes of each class under the protocol `code`."""
+
+def code_sizes(takes: int) -> dict[str, int]:
+    """How many of a class's takes give shots, head validation and test under the protocol `code`: a half, a quarter, a quarter.
+
+    The quarter for the test is rounded up, the one for validation down, and shots get the rest: two takes are shots and test, and validation gets its
+    first take with the fourth. The only take of a class gives shots: without them it could not be recognised, so testing it would say nothing.
+    """
+    test = -(-takes // 4) if takes > 1 else 0
+    return {"shots": takes - takes // 4 - test, HEAD_VALIDATION: takes // 4, "test": test}
 
 
 def both_purposes(segments: pd.DataFrame) -> list[str]:
@@ -77,9 +85,8 @@ def _code(dataset: str, segments: pd.DataFrame, splits: pd.DataFrame, seed: int)
     part: dict[str, str] = {}
     for label in sorted(takes.unique()):
         order = generator(seed, "protocol code", dataset, str(label)).permutation(np.sort(takes.index[takes == label].to_numpy(dtype=str)))
-        ends = np.round(np.cumsum(list(CUT.values())) * len(order)).astype(int)
-        for name, begin, end in zip(CUT, [0, *ends[:-1]], ends, strict=True):
-            part |= dict.fromkeys(order[begin:end].tolist(), name)
+        sizes = code_sizes(len(order))
+        part |= dict(zip(order.tolist(), (name for name, size in sizes.items() for _ in range(size)), strict=True))
     cut = splits[own & splits["split"].isin(["shots", "test"])]
     cut = cut.assign(split=cut["take_uid"].map(part).fillna("shots"), participant=None)
     rest = splits[~(own & splits["split"].isin(["shots", "test"]))]

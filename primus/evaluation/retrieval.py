@@ -13,6 +13,7 @@ import pandas as pd
 
 from primus.evaluation.episodes import TOUCH_S
 from primus.evaluation.statistics import Estimate, Resampling
+from primus.evaluation.vectors import unit
 from primus.seeds import generator
 
 TOLERANCE = 1e-9
@@ -87,11 +88,11 @@ def first_correct(queries: np.ndarray, answers: np.ndarray, correct: np.ndarray,
     """
     if correct.shape != (len(queries), len(answers)) or not correct.any(axis=1).all():
         raise ValueError(f"correct must be ({len(queries)}, {len(answers)}) with an answer to every query, found {correct.shape}")
-    answers = _unit(answers)
+    answers = unit(answers)
     parts = []
     for start in range(0, len(queries), block):
         right = correct[start : start + block]
-        scores = _unit(queries[start : start + block]) @ answers.T
+        scores = unit(queries[start : start + block]) @ answers.T
         best = np.where(right, scores, -np.inf).max(axis=1, keepdims=True)
         near = np.abs(scores - best) <= TOLERANCE
         parts.append(((~right & (scores > best + TOLERANCE)).sum(axis=1), (~right & near).sum(axis=1), (right & near).sum(axis=1)))
@@ -145,8 +146,3 @@ def codes_of(rows: np.ndarray | Sequence[object]) -> np.ndarray:
     keys = [row.tobytes() for row in rows] if isinstance(rows, np.ndarray) else list(rows)
     number: dict[object, int] = {}
     return np.array([number.setdefault(key, len(number)) for key in keys], dtype=np.int64)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    vectors = np.asarray(vectors, dtype=np.float64)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

@@ -4,8 +4,9 @@ The probe never sees a degraded window. Every condition is compared with the sam
 and resampled participants, so `retention`, the ratio of the two accuracies, has a paired interval.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -35,11 +36,25 @@ def choose_tests(task: Task, most: int | None, seed: int) -> Task:
     """The task with at most `most` test segments, as equal in number over the classes as they allow; a seeded draw, None keeps all."""
     if most is None or len(task.test) <= most:
         return task
-    rng = generator(seed, "robustness", task.dataset, task.fold)
+    rng = generator(seed, "robustness", task.dataset, task.fold)  # without the part: see `choose_in_parts`
     of_class = {label: rng.permutation(np.flatnonzero(task.test["label"] == label)) for label in sorted(task.test["label"].unique())}
     turns = sorted((place, label, int(row)) for label, rows in of_class.items() for place, row in enumerate(rows))
     rows = np.sort([row for _, _, row in turns[:most]])
     return replace(task, test=task.test.iloc[rows].reset_index(drop=True))
+
+
+def choose_in_parts(tasks: Sequence[Task], most: int | None, seed: int) -> list[Task]:
+    """`choose_tests` for every data set and fold, its parts together, so that `most` bounds their sum; parts left without a test are dropped."""
+    found = []
+    for (_, _), grouped in groupby(tasks, key=lambda task: (task.dataset, task.fold)):
+        parts = list(grouped)
+        everything = pd.concat([part.test for part in parts]).sort_values("segment_id", ignore_index=True)
+        chosen = choose_tests(replace(parts[0], test=everything), most, seed).test["segment_id"]
+        for part in parts:
+            kept = part.test["segment_id"].isin(chosen)
+            if kept.any():
+                found.append(replace(part, test=part.test[kept].reset_index(drop=True)))
+    return found
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,7 @@ def degraded_tests(
         if condition.name == "rate" and severity >= rate_hz:
             refused[label] = f"the segments have {rate_hz:g} Hz"
         elif condition.name != "window":
-            rng = generator(seed, "degrade", task.dataset, task.fold, label)
+            rng = generator(seed, "degrade", *task.names, label)
             found.append(Shifted(label, everything, condition.apply(clean, rate_hz, rng)))
         elif severity <= window_s:
             found.append(Shifted(label, everything, seen_for(clean, round(severity * rate_hz), clean.shape[2])))
@@ -104,12 +119,22 @@ class Block:
     features: np.ndarray
 
 
-def blocks_of(clean: np.ndarray, tests: Sequence[Shifted], features: Sequence[np.ndarray]) -> list[Block]:
-    """What the probe is tested on: the clean features (T, D), every condition, and the clean ones of conditions that not every segment allows."""
+def partial_conditions(tasks: Sequence[Task], tests: Sequence[Sequence[Shifted]]) -> set[str]:
+    """Labels of conditions that some segment of some of a data set's tasks does not allow; `tests` are those of each task."""
+    labels = {test.label for found in tests for test in found}
+    covered = {label: sum(len(test.rows) for found in tests for test in found if test.label == label) for label in labels}
+    return {label for label, rows in covered.items() if rows < sum(len(task.test) for task in tasks)}
+
+
+def blocks_of(clean: np.ndarray, tests: Sequence[Shifted], features: Sequence[np.ndarray], partial: Collection[str]) -> list[Block]:
+    """What the probe is tested on: the clean features (T, D), every condition, and beside the `partial_conditions` the clean ones of their rows.
+
+    A condition is partial for all tasks of a data set or for none, so that what is added up over tasks covers the same segments on both sides.
+    """
     blocks = [Block(MATCHED, np.arange(len(clean)), clean)]
     for test, found in zip(tests, features, strict=True):
         blocks.append(Block(test.label, test.rows, found))
-        if len(test.rows) < len(clean):
+        if test.label in partial:
             blocks.append(Block(SAME_ROWS + test.label, test.rows, clean[test.rows]))
     return blocks
 

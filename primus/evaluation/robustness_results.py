@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from primus.evaluation.metrics import METRICS
+from primus.evaluation.plan import size_of_tests
 from primus.evaluation.robustness import MATCHED, SAME_ROWS, retention
 from primus.evaluation.robustness_run import RobustnessParams, Tally
 from primus.evaluation.scalars import with_bounds
@@ -63,10 +64,7 @@ def robustness_metrics(tasks: list[Task], tallies: Mapping[tuple[str, str], Tall
             "shots": shots,
             "complete": int(all(tally.complete for tally in of_dataset)),
             "episodes": of_dataset[0].counts[MATCHED].shape[1],
-            "folds": len(mine),
-            "test_participants": len({group for task in mine for group in task.test["group"]}),
-            "test_segments": sum(len(task.test) for task in mine),
-        }
+        } | size_of_tests(mine)
         for row in scores[scores["dataset"] == dataset].to_dict("records"):
             here = found[dataset].setdefault(str(row["method"]), {})
             kept = [name for name in SCORES if row["condition"] != MATCHED or not name.startswith("retention")]

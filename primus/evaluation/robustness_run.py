@@ -1,6 +1,6 @@
 """Probes tested on degraded windows: settings of stage robustness, and the predictions of every method by condition."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class RobustnessParams:
     Attributes:
         conditions: see `primus.evaluation.degrade.Degradation`.
         shots: labelled shots per class that the probe is fitted on.
-        windows: most test segments per data set and fold; null: all.
+        windows: most test segments per data set and fold, over its parts together; null: all.
         encoders: most pretraining seeds per method and fold, the first ones.
         seed: of the draws.
     """
@@ -50,7 +50,7 @@ class RobustnessParams:
 
 @dataclass
 class Tally:
-    """Counts (S, E, U, C, C) of one method on one data set by condition, folds added up, and the tested segments."""
+    """Counts (S, E, U, C, C) of one method on one data set by condition, folds (or parts) added up, and the tested segments."""
 
     representation: str
     counts: dict[str, np.ndarray] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Tally:
     complete: bool = True
 
     def add(self, label: str, place: int, seeds: int, counted: np.ndarray) -> None:
-        """Add the predictions of one fold under the encoder of number `place`."""
+        """Add the predictions of one fold or part under the encoder of number `place`."""
         if label not in self.counts:
             self.counts[label], self.segments[label] = np.zeros((seeds, *counted.shape), dtype=np.int64), 0
         self.counts[label][place] += counted
@@ -82,12 +82,10 @@ class Prober:
     threads: int
     tallies: dict[tuple[str, str], Tally]
 
-    def run(self, task: Task, tests: Sequence[Shifted], encoders: Mapping[str, list[SavedEncoder]]) -> None:
-        """Add every method's predictions on one task to the tallies."""
+    def run(self, task: Task, tests: Sequence[Shifted], partial: Collection[str], encoders: Mapping[str, list[SavedEncoder]]) -> None:
+        """Add every method's predictions on one task to the tallies; `partial`: see `blocks_of`."""
         fewshot, shots = self.fewshot, self.params.shots
-        episodes = draw_episodes(
-            task.pool, unit=fewshot.shots_unit, episodes=fewshot.episodes, most=shots, seed=fewshot.seed, names=(task.dataset, task.fold)
-        )
+        episodes = draw_episodes(task.pool, unit=fewshot.shots_unit, episodes=fewshot.episodes, most=shots, seed=fewshot.seed, names=task.names)
         probe = choose_probe(fewshot.probe, c=fewshot.c, neighbours=fewshot.neighbours, trees=fewshot.trees, sgd=fewshot.sgd, seed=fewshot.seed)
         for method, saved in encoders.items():
             mine = sorted((one for one in saved if one.fold == task.fold), key=lambda one: one.seed)[: self.params.encoders]
@@ -95,7 +93,7 @@ class Prober:
                 features = encode_tests(ImuEncoder.from_pretrained(one.folder), tests, one.representation, self.threads)
                 with KeyedArrays(features_path(self.root / "features" / method, one.folder.name)) as file:
                     pool, clean = (file.rows(one.representation, table["segment_id"].tolist()) for table in (task.pool, task.test))
-                blocks = blocks_of(clean, tests, features)
+                blocks = blocks_of(clean, tests, features, partial)
                 try:
                     counted, complete = score_blocks(task, pool, blocks, episodes=episodes, shots=shots, probe=probe, standardise=fewshot.standardise)
                 except ArithmeticError as error:

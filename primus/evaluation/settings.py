@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from primus.evaluation.episodes import ShotsUnit
 from primus.evaluation.finetune import FinetuneSettings
+from primus.evaluation.people import FewPeople
 from primus.evaluation.probes.choose import HeadName
 from primus.evaluation.probes.sgd import SgdSettings
 from primus.evaluation.probes.standardise import Statistics
@@ -17,10 +18,12 @@ class AlsoFinetuned:
     Attributes:
         shots: of `fewshot.shots`, increasing; None for all.
         encoders: most pretraining seeds per method and fold, the first ones.
+        methods: those it is done for; None for all.
     """
 
     shots: tuple[int, ...] | None = None
     encoders: int = 1
+    methods: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.shots is not None and (not self.shots or list(self.shots) != sorted(set(self.shots))):
@@ -37,6 +40,8 @@ class FewShotParams:
         shots: labelled shots per class, increasing.
         shots_unit: what one shot is (segment | nonoverlapping | take).
         protocol: which labelled segments may be shots and which are tested (see `primus.evaluation.protocols`).
+        few_people: what is done with a data set that serves the probe alone and would test fewer than ten people (as_split | leave_user_out: each
+            person is tested in turn; see `primus.evaluation.people`).
         episodes: independent draws of shots.
         probe: the head that methods are judged by (a method may name its own).
         also: further heads; their rows carry their name in the column `head`.
@@ -68,6 +73,7 @@ class FewShotParams:
     bootstrap: int
     margin: float
     seed: int
+    few_people: FewPeople = "as_split"
     also: tuple[HeadName, ...] = ()
     also_finetuned: AlsoFinetuned = field(default_factory=AlsoFinetuned)
     sgd: SgdSettings = field(default_factory=SgdSettings)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from primus.evaluation.leakage import SEEN, groups
+from primus.evaluation.leakage import groups, unseen_fold
 from primus.evaluation.tasks import Task
 
 
@@ -27,7 +27,7 @@ def leave_site_out(segments: pd.DataFrame, splits: pd.DataFrame, dataset: str) -
     set's labelled people; without such a fold, or without known sites, there are no tasks.
     """
     sites = known_sites(segments, dataset)
-    fold = _unseen_fold(segments, splits, dataset)
+    fold = unseen_fold(segments, splits, dataset)
     if not sites or fold is None:
         return []
     mine = segments[(segments["dataset"] == dataset) & (segments["purpose"] == "probe")].sort_values("segment_id")
@@ -41,16 +41,6 @@ def leave_site_out(segments: pd.DataFrame, splits: pd.DataFrame, dataset: str) -
             pool, test = pool[["segment_id", "take_uid", "start_s", "end_s", "label"]], test[["segment_id", "label", "group"]]
             tasks.append(Task(dataset, fold, classes, people, pool.reset_index(drop=True), test.reset_index(drop=True), site))
     return tasks
-
-
-def _unseen_fold(segments: pd.DataFrame, splits: pd.DataFrame, dataset: str) -> int | None:
-    labelled = segments[(segments["dataset"] == dataset) & (segments["purpose"] == "probe")]
-    people = set(groups(labelled))
-    seen = splits[splits["split"].isin([split for split in SEEN if split != "shots"])]
-    for fold in sorted(splits["fold"].unique().tolist()):
-        if people.isdisjoint(groups(seen[seen["fold"] == fold])):
-            return int(fold)
-    return None
 
 
 def site_task(task: Task, segments: pd.DataFrame) -> Task | None:

@@ -75,8 +75,7 @@ class Fit:
 
 def episodes_of(task: Task, params: FewShotParams) -> list[Episode]:
     """The task's draws of shots; every encoder gets the same."""
-    names: tuple[str | int, ...] = (task.dataset, task.fold, task.part) if task.part else (task.dataset, task.fold)
-    return draw_episodes(task.pool, unit=params.shots_unit, episodes=params.episodes, most=max(params.shots), seed=params.seed, names=names)
+    return draw_episodes(task.pool, unit=params.shots_unit, episodes=params.episodes, most=max(params.shots), seed=params.seed, names=task.names)
 
 
 def plan_fits(tasks: Iterable[Task], sources: Sequence[Source], params: FewShotParams) -> Iterator[Fit]:
@@ -95,6 +94,8 @@ def _shots(source: Source, head: str, sources: Sequence[Source], params: FewShot
     if head != "finetune" or source.heads[0] == head:
         return params.shots
     limits = params.also_finetuned
+    if limits.methods is not None and source.method not in limits.methods:
+        return ()
     earlier = sum((other.method, other.fold) == (source.method, source.fold) and other.seed < source.seed for other in sources)
     if earlier >= limits.encoders:
         return ()
@@ -186,9 +187,11 @@ class Sweep:
         known, _ = known_classes(task)
         start = self._start(fit)
         validation = None
-        if params.sgd.select == "validation" and len(task.validation):
-            features = torch.from_numpy(fit.source.file.rows(fit.representation, task.validation["segment_id"].tolist()).astype(np.float64))
-            truth = np.searchsorted(np.array(task.classes)[known], task.validation["label"].to_numpy(dtype=str))
+        names = np.array(task.classes)[known]
+        usable = task.validation[task.validation["label"].isin(names)]  # a class without shots has no place among the head's
+        if params.sgd.select == "validation" and len(usable):
+            features = torch.from_numpy(fit.source.file.rows(fit.representation, usable["segment_id"].tolist()).astype(np.float64))
+            truth = np.searchsorted(names, usable["label"].to_numpy(dtype=str))
             validation = (unit_rows(features), torch.from_numpy(truth.astype(np.int64)))
         return dataclasses.replace(probe, start=None if start is None else torch.from_numpy(start[known]), validation=validation)
 

@@ -31,7 +31,8 @@ def curve_key(values: Sequence[object]) -> CurveKey:
 def fit_rows(task: Task, method: str, representation: str, head: str, seed: int, scored: Scored) -> pd.DataFrame:
     """One row per episode: the fit, its scores on the whole test set, its sizes, and whether every class had its shots.
 
-    `nll_scaled`, `ece_scaled` and `temperature` are null where no temperature was fitted; `part` is the site where data sets are tested site by site.
+    `nll_scaled`, `ece_scaled` and `temperature` are null where no temperature was fitted; `part` is the site or the person where data sets are
+    tested in parts, and then belongs to what identifies a fit.
     """
     everyone = scored.confusion.sum(axis=1)
     identity = [task.dataset, method, representation, head, task.fold, seed]

@@ -16,7 +16,7 @@ class Task:
 
     Attributes:
         dataset, fold: which.
-        part: what is tested of the data set where it is tested in parts (a site), else "".
+        part: what is tested of the data set where it is tested in parts (a site, or a person), else "".
         validation: labelled segments to choose a head's epoch on (segment_id, label), sorted by segment_id; empty but under protocol `code`.
         classes: every class of the data set, sorted; the same in all its folds.
         participants: every tested participant of the data set, sorted (a take, where the participant is unknown); the same in all folds.
@@ -32,6 +32,11 @@ class Task:
     test: pd.DataFrame
     part: str = ""
     validation: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"segment_id": [], "label": []}, dtype=str))
+
+    @property
+    def names(self) -> tuple[str | int, ...]:
+        """What draws are named by, so that parts have their own: data set, fold, and the part where there is one."""
+        return (self.dataset, self.fold, self.part) if self.part else (self.dataset, self.fold)
 
     def truth(self) -> np.ndarray:
         """(T,) int64 class numbers of the test set."""

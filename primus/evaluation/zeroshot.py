@@ -13,6 +13,7 @@ from primus.embeddings.text import CLEANING, chunks
 from primus.errors import UserError
 from primus.evaluation.metrics import METRICS, confusion_counts
 from primus.evaluation.tasks import Task
+from primus.evaluation.vectors import unit
 
 BLOCK = 4096
 """Segments compared with all prompts at once."""
@@ -67,7 +68,7 @@ def encode_prompts(wordings: Sequence[Sequence[str]], choice: EncoderChoice, ide
                 f"prompt {chunk[int(found.truncated.argmax())]!r} is longer than the {identity.context_length} tokens of {identity.model}"
             )
         vectors.update(zip(chunk, found.embedding, strict=True))
-    return _unit(np.stack([np.stack([vectors[text] for text in texts]) for texts in wordings]))
+    return unit(np.stack([np.stack([vectors[text] for text in texts]) for texts in wordings]))
 
 
 def score_zeroshot(task: Task, projections: np.ndarray, prompts: np.ndarray) -> ZeroShot:
@@ -86,11 +87,11 @@ def score_zeroshot(task: Task, projections: np.ndarray, prompts: np.ndarray) -> 
         raise UserError(
             f"{task.dataset}: projections have {projections.shape[1]} dimensions, prompts {width}; they are of different spaces: rerun pretraining"
         )
-    mean = _unit(prompts.mean(axis=0))
+    mean = unit(prompts.mean(axis=0))
     every = np.concatenate([mean[None], prompts]).reshape(-1, width)  # the mean of the wordings comes first
     predicted = np.empty((wordings + 1, len(projections)), dtype=np.int64)
     for start in range(0, len(projections), BLOCK):
-        rows = _unit(projections[start : start + BLOCK])
+        rows = unit(projections[start : start + BLOCK])
         predicted[:, start : start + BLOCK] = (rows @ every.T).reshape(len(rows), wordings + 1, classes).argmax(axis=2).T
     counts = confusion_counts(task.truth(), predicted, task.testees(), classes, len(task.participants))
     return ZeroShot(counts[0], counts[1:])
@@ -103,9 +104,3 @@ def wording_scores(by_wording: np.ndarray) -> dict[str, np.ndarray]:
     """
     everyone = by_wording.sum(axis=2)
     return {name: metric(everyone).mean(axis=0) for name, metric in METRICS.items()}
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows (..., D) at length 1, float64; a zero row stays zero."""
-    vectors = np.asarray(vectors, dtype=np.float64)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from primus.evaluation.plan import size_of_tests
 from primus.evaluation.settings import FewShotParams
 from primus.evaluation.zeroshot_run import BOUNDS, COLUMNS, PREDICTION_COLUMNS, SPREAD, WORDING_COLUMNS, ZeroShotFound
 
@@ -33,10 +34,7 @@ def zeroshot_metrics(by_dataset: ByDataset, scores: pd.DataFrame) -> dict[str, A
             "classes": len(tasks[0].classes),
             "chance": 1 / len(tasks[0].classes),
             "wordings": len(any_method.prompts.wordings),
-            "folds": len(tasks),
-            "test_participants": len(tasks[0].participants),
-            "test_segments": sum(len(task.test) for task in tasks),
-        }
+        } | size_of_tests(tasks)
         for row in scores[scores["dataset"] == dataset].to_dict("records"):
             found[dataset][str(row["method"])] = {name: row[name] for name in (*BOUNDS, *SPREAD)}
     return found

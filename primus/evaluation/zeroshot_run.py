@@ -34,7 +34,7 @@ class ZeroShotFound:
     """What one method scored on one data set.
 
     Attributes:
-        tasks: of all folds.
+        tasks: of all folds, or parts.
         prompts: of the data set's classes.
         seeds: per pretraining seed the folds' counts together.
     """
@@ -85,7 +85,7 @@ class ZeroShotFound:
 def score_methods(
     root: Path, tasks: list[Task], prompts: ClassPrompts, vectors: np.ndarray, encoders: Mapping[str, list[SavedEncoder]]
 ) -> dict[str, ZeroShotFound]:
-    """Score every method on the folds of one data set."""
+    """Score every method on the folds (or parts) of one data set."""
     found: dict[str, ZeroShotFound] = {}
     for method, saved in encoders.items():
         seeds: dict[int, ZeroShot] = {}

@@ -6,7 +6,7 @@ from typing import Any
 
 from primus.experiments.listing import Experiment
 
-_BESIDE = ("report", "robustness", "zeroshot", "retrieval")
+_BESIDE = ("report", "robustness", "retrieval")
 """Sections that nothing on the way to few-shot scores reads."""
 
 
@@ -46,11 +46,11 @@ def composed(experiment: Experiment, params: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
-def decisive(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a params.yaml that few-shot scores depend on: of profiles and presets the chosen ones, without the stages beside them."""
+def decisive(params: Mapping[str, Any], whole: bool = False) -> dict[str, Any]:
+    """The part of a params.yaml that few-shot scores depend on (all outputs, with `whole`): of profiles and presets the chosen ones."""
 
     def kept(section: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in section.items() if key not in _BESIDE}
+        return {key: value for key, value in section.items() if whole or key not in _BESIDE}
 
     profile, preset = params["data"], params["preset"]
     own = kept({key: value for key, value in params.items() if key not in ("profiles", "presets", "baselines")})

@@ -6,10 +6,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from primus.artifacts import read_table
 from primus.experiments.composing import composed
 from primus.experiments.listing import Experiment
 from primus.params import layered
 
+DATA = Path("data")
 UNTRAINED = ("none", "released", "statistics")
 FINETUNED = 0.6  # work of a segment in fine-tuning, without a second view and neighbours, beside one in pretraining
 AROUND_S = 30.0  # of an experiment beside its training: its copy of the workspace, features, heads
@@ -21,24 +23,39 @@ def trainings(experiment: Experiment, params: Mapping[str, Any]) -> int:
     return experiment.seeds * sum(section.get("objective") not in UNTRAINED for section in sections)
 
 
-def work(experiment: Experiment, params: Mapping[str, Any]) -> float | None:
+def work(experiment: Experiment, params: Mapping[str, Any], data: Path = DATA) -> float | None:
     """Segments that pretraining goes through, and those of fine-tuning at their share of its work.
 
-    None where the budget is in epochs of a corpus nobody has counted.
+    None where the budget is in epochs of a corpus that is not segmented yet.
+
+    Args:
+        data: the folder with the profiles' data.
     """
     own = composed(experiment, params)
     profile = own["profiles"][experiment.profile]
-    steps, batch = (layered(own, f"pretrain.{key}") for key in ("steps", "batch_size"))
-    if not steps or not batch:
+    steps, epochs, batch = (layered(own, f"pretrain.{key}") for key in ("steps", "epochs", "batch_size"))
+    counts = training_segments(data / experiment.profile) if epochs else []
+    if not batch or not (steps or counts):
         return None
     folds = layered(own, "segment.splits.folds") or 1
-    total = float(steps * batch * trainings(experiment, params))
+    limits = [*([steps * batch] if steps else []), *([epochs * sum(counts) / len(counts)] if counts else [])]  # whichever comes first
+    total = float(min(limits) * trainings(experiment, params))
     tuning = layered(own, "fewshot.finetune") or {}
     if tuning.get("steps"):
         labelled = sum("probe" in (entry.get("purpose") or []) for entry in profile.get("datasets", {}).values())
         fits = labelled * (layered(own, "fewshot.episodes") or 1) * _finetuned(own, experiment.seeds)
         total += FINETUNED * fits * tuning["steps"] * tuning["batch_size"] * (1 + tuning["trial_share"] * len(tuning["lr"]))
     return total * folds
+
+
+def training_segments(profile: Path) -> list[int]:
+    """How many segments each fold trains on, by the tables in data/<profile>/segments; none where they are not there."""
+    if not all((profile / "segments" / f"{name}.parquet").is_file() for name in ("segments", "splits")):
+        return []
+    segments = read_table(profile / "segments" / "segments.parquet", ["dataset", "take_uid", "purpose"])
+    splits = read_table(profile / "segments" / "splits.parquet", ["fold", "dataset", "take_uid", "split"])
+    found = segments[segments["purpose"] == "pretrain"].merge(splits[splits["split"] == "train"], on=["dataset", "take_uid"])
+    return [int(count) for count in found.groupby("fold").size()]
 
 
 def _finetuned(own: Mapping[str, Any], seeds: int) -> int:
@@ -48,20 +65,21 @@ def _finetuned(own: Mapping[str, Any], seeds: int) -> int:
     if "finetune" in (layered(own, "fewshot.also") or []):
         limited = layered(own, "fewshot.also_finetuned.shots")
         beside = min(seeds, layered(own, "fewshot.also_finetuned.encoders")) * (len(limited) if limited else shots)
+    chosen = layered(own, "fewshot.also_finetuned.methods")
     total = 0
-    for section in _sections(own):
+    for name, section in zip(own["methods"], _sections(own), strict=True):
         if (section.get("probe") or layered(own, "fewshot.probe")) == "finetune":
             total += seeds * shots
-        elif not section.get("probe") and section.get("objective") != "statistics":
+        elif not section.get("probe") and section.get("objective") not in ("statistics", "released") and (chosen is None or name in chosen):
             total += beside
     return total
 
 
-def estimate(experiments: Iterable[Experiment], params: Mapping[str, Any], logs: Path) -> float | None:
+def estimate(experiments: Iterable[Experiment], params: Mapping[str, Any], logs: Path, data: Path = DATA) -> float | None:
     """Seconds for all of them; None where no log tells the pace, or a budget is unknown."""
     total = 0.0
     for experiment in experiments:
-        segments, pace = work(experiment, params), _pace(experiment.profile, logs)
+        segments, pace = work(experiment, params, data), _pace(experiment.profile, logs)
         if segments is None or pace is None:
             return None
         total += AROUND_S + segments / pace

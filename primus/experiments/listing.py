@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from primus.errors import UserError
-from primus.params import nearest, read_params
+from primus.params import read_params
+from primus.typed import nearest
 
 LIST = "experiments.yaml"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
@@ -69,9 +70,11 @@ def read_groups(profile: str, path: str | Path = LIST, params: str | Path = "par
     """The groups that apply to `profile`, in the list's order.
 
     Raises:
-        UserError: the list is missing or malformed, or a variant sets a key that params.yaml does not have; everything wrong is named at once.
+        UserError: there is no such profile; the list is missing or malformed; a variant sets a key that params.yaml does not
+            have. Everything wrong is named at once.
     """
     content, known = _read(path), read_params(params)
+    _require_profile(profile, known, params)
     trouble: list[str] = []
     _only(content, _IN_LIST, str(path), trouble)
     own = {name: _settings(value, f"on_profile.{name}", known, trouble) for name, value in _on_profile(content, "", known, trouble).items()}
@@ -91,6 +94,7 @@ def read_groups(profile: str, path: str | Path = LIST, params: str | Path = "par
 def read_figures(profile: str, path: str | Path = LIST, params: str | Path = "params.yaml") -> Experiment:
     """The experiment behind `make figures`. Raises UserError as `read_groups` does."""
     known = read_params(params)
+    _require_profile(profile, known, params)
     trouble: list[str] = []
     entry = _mapping(_read(path).get("figures"), f"{path}: figures", trouble)
     _only(entry, _IN_FIGURES, "figures", trouble)
@@ -138,6 +142,12 @@ def _group(
         x = places.get(variant)
         variants.append(Variant(str(variant), None if x is None else float(x), made.setdefault(identity, fresh)))
     return Group(name, str(entry.get("asks", "")), next(v for v in variants if v.name == reference), tuple(variants))
+
+
+def _require_profile(profile: str, params: Mapping[str, Any], path: str | Path) -> None:
+    profiles = params.get("profiles") or {}
+    if profile not in profiles:
+        raise UserError(f"{path} has no profile {profile!r}{nearest(profile, map(str, profiles))}")
 
 
 def _named(profile: str, params: Mapping[str, Any], name: str) -> str:

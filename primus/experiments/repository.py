@@ -41,10 +41,13 @@ class Repository:
     root: Path
     params: Mapping[str, Any]
 
-    def finished(self, experiment: Experiment) -> Finished | None:
-        """The newest run of `experiment` with the code and the parameters as they are now, or None."""
+    def finished(self, experiment: Experiment, target: str | None = STAGES[-1]) -> Finished | None:
+        """The newest run of `experiment` with the code and the parameters as they are now, or None.
+
+        With no `target` that is all stages, and the tracked files they read; else those up to few-shot scores.
+        """
         for commit, baseline in self._runs(experiment.name):
-            if self._same_params(experiment, commit) and not self._differs(commit):
+            if self._same_params(experiment, commit, target is None) and not self._differs(commit, stages=STAGES if target else None):
                 return Finished(commit, baseline)
         return None
 
@@ -94,7 +97,7 @@ class Repository:
 
     def origin(self, finished: Finished) -> str:
         """The last commit that changed the code or parameters it was started on, with `+` where sources were edited beyond that."""
-        changed = self._git("log", "-1", "--format=%H", finished.baseline, "--", *self._sources(), "params.yaml").strip()
+        changed = self._git("log", "-1", "--format=%H", finished.baseline, "--", *self._sources(STAGES), "params.yaml").strip()
         return changed[:10] + ("+" if self._differs(finished.baseline, finished.commit) else "")
 
     def _runs(self, name: str) -> list[tuple[str, str]]:
@@ -108,21 +111,24 @@ class Repository:
                 runs.append((commit, parts[2] + parts[3]))
         return runs
 
-    def _same_params(self, experiment: Experiment, commit: str) -> bool:
+    def _same_params(self, experiment: Experiment, commit: str, whole: bool) -> bool:
         try:
-            theirs = decisive(yaml.safe_load(self.text(commit, "params.yaml")))
+            theirs = decisive(yaml.safe_load(self.text(commit, "params.yaml")), whole)
         except (yaml.YAMLError, KeyError, TypeError, AttributeError):
             return False  # of another time, when params.yaml looked otherwise
-        return theirs == decisive(composed(experiment, self.params))
+        return theirs == decisive(composed(experiment, self.params), whole)
 
-    def _differs(self, *commits: str) -> bool:
+    def _differs(self, *commits: str, stages: Sequence[str] | None = STAGES) -> bool:
         """Whether the sources of the stages differ between two commits, or between one and the working tree."""
-        return subprocess.run(["git", "diff", "--quiet", *commits, "--", *self._sources()], cwd=self.root, check=False).returncode != 0
+        words = ["git", "diff", "--quiet", *commits, "--", *self._sources(stages)]
+        return subprocess.run(words, cwd=self.root, check=False).returncode != 0
 
-    def _sources(self) -> Sequence[str]:
+    def _sources(self, names: Sequence[str] | None) -> Sequence[str]:
+        """Source files of the stages; of all stages, with None, and then what else of the repository they read, too."""
         stages = yaml.safe_load((self.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-        bodies = [stages[name].get("do", stages[name]) for name in STAGES if name in stages]
-        return sorted({path for body in bodies for path in body.get("deps", []) if path.endswith(".py")})
+        bodies = [body.get("do", body) for name, body in stages.items() if names is None or name in names]
+        paths = {path for body in bodies for path in body.get("deps", [])}
+        return sorted(path for path in paths if path.endswith(".py") or (names is None and path.split("/")[0] in ("metrics", "primus")))
 
     def _git(self, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, text=True, check=False)

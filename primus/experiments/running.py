@@ -21,9 +21,9 @@ class Plan:
     finished: tuple[Experiment, ...]
 
     @classmethod
-    def of(cls, experiments: Sequence[Experiment], repository: Repository, again: bool = False) -> "Plan":
-        """Finished are those that ran with the code and parameters as they are now; `again` counts none as finished."""
-        done = {experiment.name for experiment in experiments if not again and repository.finished(experiment)}
+    def of(cls, experiments: Sequence[Experiment], repository: Repository, target: str | None, again: bool = False) -> "Plan":
+        """Finished are those that ran up to `target` (None: to the end) with code and parameters as they are; `again` counts none as finished."""
+        done = {experiment.name for experiment in experiments if not again and repository.finished(experiment, target)}
         return cls(tuple(e for e in experiments if e.name not in done), tuple(e for e in experiments if e.name in done))
 
     def said(self, repository: Repository, logs: Path) -> str:
@@ -34,9 +34,12 @@ class Plan:
             return f"{head}: nothing to run"
         encoders = sum(trainings(experiment, repository.params) for experiment in self.pending)
         seconds = estimate(self.pending, repository.params, logs)
-        long = (
-            f"about {spoken(seconds)}, from the logs of earlier runs" if seconds is not None else "no earlier run tells how long; the first one will"
-        )
+        uncounted = sorted({experiment.profile for experiment in self.pending if work(experiment, repository.params) is None})
+        long = "no earlier run tells how long; the first one will"
+        if uncounted:
+            long = f"how long cannot be told: the budget is in epochs, and {', '.join(uncounted)} is not segmented yet (its first run does that)"
+        elif seconds is not None:
+            long = f"about {spoken(seconds)}, from the logs of earlier runs"
         return f"{head}, {len(self.pending)} to run with {encoders} pretraining runs per fold: {long}"
 
 

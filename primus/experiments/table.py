@@ -2,11 +2,12 @@
 
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from primus.errors import UserError
@@ -122,14 +123,48 @@ def read_measured(
     return Measured(pd.read_csv(io.StringIO(content)), predictions, pretraining, origin)
 
 
-def merged(path: Path, fresh: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """The table at `path` with the groups of `fresh` replaced, profile by profile; other rows stay, with the commit they came from."""
+def merged(path: Path, fresh: Iterable[pd.DataFrame], listed: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The table at `path` with what was measured put in its place; other rows stay, with the commit they came from.
+
+    A variant that was measured before, and not now, stays where its group's reference has come out the same again: then its difference from it holds
+    as it is written. Where the reference came out otherwise, or was not measured now, the group is what was measured now.
+
+    Args:
+        path: metrics/ablations.csv.
+        fresh: rows of one group and profile each; without rows where nothing of it was measured.
+        listed: group -> its variants, in order; of others no rows are kept.
+    """
     new = [table for table in fresh if len(table)]
     old = pd.read_csv(path, dtype={"variant": str, "commit": str}) if path.exists() else pd.DataFrame(columns=list(COLUMNS))
-    replaced = {key for table in new for key in zip(table["profile"], table["group"], strict=True)}
-    keep = [key not in replaced for key in zip(old["profile"], old["group"], strict=True)]
-    parts = [part for part in (old[keep], *new) if len(part)]
+    place = list(zip(old["profile"], old["group"], strict=True))
+    replaced = {(table["profile"].iloc[0], table["group"].iloc[0]) for table in new}
+    parts = [old[np.array([key not in replaced for key in place], dtype=bool)]]
+    for table in new:
+        key = (table["profile"].iloc[0], table["group"].iloc[0])
+        before = old[np.array([other == key for other in place], dtype=bool)]
+        if _same_reference(before, table):
+            order = list(listed[key[1]])
+            earlier = before[before["variant"].isin(order) & ~before["variant"].isin(table["variant"])]
+            both = pd.concat([part for part in (table, earlier) if len(part)])
+            table = pd.concat([both[both["variant"] == name] for name in order])
+        parts.append(table)
+    parts = [part for part in parts if len(part)]
     if not parts:
         return old
     merged = pd.concat(parts, ignore_index=True)[list(COLUMNS)]
     return merged.assign(x=pd.to_numeric(merged["x"]))  # else rows read back are written otherwise than fresh ones
+
+
+def _same_reference(before: pd.DataFrame, after: pd.DataFrame) -> bool:
+    """Whether both tables hold the same measurements of the same reference."""
+    found = []
+    for table in (before, after):
+        rows = table[table["variant"] == table["reference"]].sort_values(["method", "dataset", "shots"])
+        found.append(rows.reset_index(drop=True))
+    first, second = found
+    if len(first) != len(second) or first.empty:
+        return False
+    words = ("reference", "method", "dataset", "shots", "settings")
+    named = all(first[name].astype(str).tolist() == second[name].astype(str).tolist() for name in words)
+    numbers = ["mean", "lo", "hi"]
+    return named and np.allclose(first[numbers].to_numpy(dtype=float), second[numbers].to_numpy(dtype=float), atol=1e-6, rtol=0)

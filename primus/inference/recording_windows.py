@@ -202,6 +202,21 @@ def policy_words(notes: Mapping[str, int]) -> list[str]:
     return said
 
 
+def summed_words(notes: Mapping[str, int], total: int, what: str) -> list[str]:
+    """What was assumed of many recordings, each assumption once with how many it was made of; contradictory guesses are pointed out.
+
+    Args:
+        notes: note -> recordings that carry it.
+        total: recordings there are.
+        what: they are called, in the plural.
+    """
+    lines = [f"{words} ({count} of {total} {what})" for note, count in notes.items() for words in policy_words({note: count})]
+    for key in _UNITS:
+        if sum(note in notes for note in (guess_note(key, unit) for unit in _UNITS[key])) > 1:
+            lines.append(f"warning: {key} was guessed in different units in different {what}; state --{key}-unit")
+    return lines
+
+
 def windows(
     path: str | Path | ImuRecording,
     model: InputContract | Model | None = None,

@@ -18,8 +18,9 @@ from primus.io.files import FileSet, resolve_root
 from primus.io.imu_file import TABLE_SUFFIXES, TELEMETRY_SUFFIXES, read_imu
 from primus.io.recording import ImuRecording
 from primus.io.takes import Narration
-from primus.params import load_value, nearest
+from primus.params import load_value
 from primus.schema import REJECTS, SEGMENTS
+from primus.typed import nearest
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,12 @@ def names_a_file(target: str) -> bool:
     return path.is_file() or "::" in target or path.suffix.lower() in (".vrs", *TELEMETRY_SUFFIXES, *TABLE_SUFFIXES)
 
 
-def open_recording(path: str, stream: str | None = None) -> InspectedTake:
-    """A recording file by itself; see `primus.io.imu_file.read_imu` for what is raised.
+def open_recording(path: str, stream: str | None = None, units: Mapping[str, str] | None = None) -> InspectedTake:
+    """A recording file by itself, `units` being those of a table; see `primus.io.imu_file.read_imu` for what is raised.
 
     Its time starts with the first video frame where the file is a video, else with its first sample.
     """
-    recording = read_imu(path, stream=stream)
+    recording = read_imu(path, stream=stream, **({"units": units} if units else {}))
     stamps = recording.timestamps_ns
     is_video = Path(path).suffix.lower() in TELEMETRY_SUFFIXES and "::" not in path
     times_s = (stamps - (0 if is_video else stamps[0])) * 1e-9

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from primus.errors import Rejected
+from primus.errors import Rejected, UserError
 
 _SURPLUS = "\0surplus"
 _LINE_LIMIT = 1 << 20
+_NUMBER = re.compile(r"\s*[+-]?\d*[.,]?\d+(?:[eE][+-]?\d+)?(?:\.\d+)?\s*")  # pandas appends .1 to a name that occurs twice
 _DECIMAL_COMMA = r"\s*[+-]?\d+,\d+(?:[eE][+-]?\d+)?\s*"
 SIZE_LIMIT = 4 << 30  # bytes of one CSV; a day of 100 Hz has 1.5 GB
 
 
-def read_csv_columns(content: Path | bytes, numbers: Sequence[str], texts: Sequence[str], separator: str, source: str) -> dict[str, NDArray[Any]]:
-    """The named columns of a CSV with a header line.
+def read_csv_columns(
+    content: Path | bytes, numbers: Sequence[str], texts: Sequence[str], separator: str, source: str, header: Sequence[str] | None = None
+) -> dict[str, NDArray[Any]]:
+    """The named columns of a CSV.
 
     Args:
         content: the file, or its bytes.
@@ -27,19 +31,49 @@ def read_csv_columns(content: Path | bytes, numbers: Sequence[str], texts: Seque
         texts: columns to read as text (N,) object, white space trimmed, empty where the cell is.
         separator: one character.
         source: for messages.
+        header: names of all columns of a file without a header line; None where it has one.
 
     Raises:
         Rejected: `unreadable_imu` when the file is no such CSV, or a column is missing.
     """
-    table = read_csv_table(content, texts, separator, source)
+    table = read_csv_table(content, texts, separator, source, header)
     missing = sorted({*numbers, *texts} - set(table.columns))
+    if missing and has_no_header(list(table.columns)):
+        raise Rejected("unreadable_imu", f"{source}: {no_header_words(list(table.columns))}")
     if missing:
         raise Rejected("unreadable_imu", f"{source}: no column {', '.join(missing)}; expected them in a header line separated by {separator!r}")
     return {name: as_numbers(table[name]) for name in numbers} | {name: as_texts(table[name]) for name in texts}
 
 
-def read_csv_table(content: Path | bytes, texts: Sequence[str], separator: str, source: str) -> pd.DataFrame:
-    """All columns of a CSV with a header line, their names trimmed; `texts` are not parsed as numbers.
+def has_no_header(names: Sequence[str]) -> bool:
+    """Whether most of what was read as names of columns are numbers: the first row of a file without a header line."""
+    return 2 * sum(_NUMBER.fullmatch(name) is not None for name in names) > len(names)
+
+
+def no_header_words(names: Sequence[str]) -> str:
+    """What is wrong with such a file, and what to do."""
+    first = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+    return f"has no header line, it begins with {first[:80]}; add one, or state its columns as `header: [...]` with its data set"
+
+
+def checked_header(header: Any, owner: str) -> tuple[str, ...] | None:
+    """A `header` setting: the names of all columns of files without a header line; None stays None.
+
+    Raises:
+        UserError: it is no list of different names.
+    """
+    if header is None:
+        return None
+    if not isinstance(header, (list, tuple)) or not header or not all(isinstance(name, str) and name.strip() for name in header):
+        raise UserError(f"{owner}: header is {header!r}; expected a list with the name of every column, in order")
+    twice = sorted({name for name in header if list(header).count(name) > 1})
+    if twice:
+        raise UserError(f"{owner}: header names {', '.join(twice)} twice; give every column a name of its own")
+    return tuple(header)
+
+
+def read_csv_table(content: Path | bytes, texts: Sequence[str], separator: str, source: str, stated: Sequence[str] | None = None) -> pd.DataFrame:
+    """All columns of a CSV, their names trimmed; `texts` are not parsed as numbers. `stated` are the columns of a file without a header line.
 
     Raises:
         Rejected: `unreadable_imu` when the file is no such CSV, or a row has more values than the header has columns.
@@ -48,29 +82,38 @@ def read_csv_table(content: Path | bytes, texts: Sequence[str], separator: str, 
     try:
         if isinstance(content, Path) and content.stat().st_size > SIZE_LIMIT:
             raise ValueError(f"larger than {SIZE_LIMIT >> 30} GiB")
-        header = [str(name) for name in pd.read_csv(_opened(content), nrows=0, **how).columns]
-        if len(first_row := _first_row(content, separator)) > len(header) + 1:  # pandas would cut the first row without an error
+        header = list(stated) if stated else [str(name) for name in pd.read_csv(_opened(content), nrows=0, **how).columns]
+        first_row = _first_row(content, separator, below_header=not stated)
+        if len(first_row) > len(header) + 1:  # pandas would cut the first row without an error
             raise ValueError(f"its first row has {len(first_row)} values, its header {len(header)} columns")
+        if stated and first_row and len(first_row) < len(header):
+            raise ValueError(f"its first row has {len(first_row)} values, the stated header {len(header)} columns")
+        if stated and [cell.strip() for cell in first_row[: len(header)]] == header:
+            raise ValueError("its first line is a header already; leave `header` out for it")
         names = [*header, _SURPLUS]  # a separator may end every row; a value there is one too many
         as_text = {name: str for name in header if name.strip() in texts}
-        table = pd.read_csv(_opened(content), header=None, skiprows=1, names=names, dtype=as_text, low_memory=False, **how)
+        table = pd.read_csv(_opened(content), header=None, skiprows=0 if stated else 1, names=names, dtype=as_text, low_memory=False, **how)
     except (ValueError, OSError, OverflowError, RecursionError, MemoryError, csv.Error) as error:  # pandas raises kinds of ValueError
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise Rejected("unreadable_imu", f"{source}: cannot be read as a table ({first})") from error
     surplus = table.pop(_SURPLUS).notna()
     if surplus.any():
-        raise Rejected("unreadable_imu", f"{source}: row {int(surplus.argmax()) + 2} has more values than its header has columns ({len(header)})")
+        raise Rejected(
+            "unreadable_imu",
+            f"{source}: row {int(surplus.argmax()) + (1 if stated else 2)} has more values than its header has columns ({len(header)})",
+        )
     table.columns = pd.Index([name.strip() for name in header])
     return table
 
 
-def _first_row(content: Path | bytes, separator: str) -> list[str]:
-    """Cells of the first row below the header that is not empty."""
+def _first_row(content: Path | bytes, separator: str, below_header: bool) -> list[str]:
+    """Cells of the first row (below the header) that is not empty."""
     with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as file:
-        file.readline(_LINE_LIMIT)
+        if below_header:
+            file.readline(_LINE_LIMIT)
         while line := file.readline(_LINE_LIMIT):
             if line.strip():
-                return next(csv.reader([line.decode("utf-8", "replace").rstrip("\r\n")], delimiter=separator), [])
+                return next(csv.reader([line.decode("utf-8-sig", "replace").rstrip("\r\n")], delimiter=separator), [])
     return []
 
 

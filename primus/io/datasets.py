@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -10,6 +9,7 @@ from primus.errors import UserError
 from primus.io.files import FileSet
 from primus.io.takes import Dataset, Take, TakeImu
 from primus.schema import Reject
+from primus.typed import nearest
 
 COMMON = ("reader", "root", "purpose", "policy", "prefix", "population")
 """Settings of every dataset: `prefix` stands before the names of its takes, for datasets whose recordings have equal names."""
@@ -20,7 +20,7 @@ READERS = {
     "realworld": ("primus.io.realworld", "RealWorldDataset", ("position",)),
     "labelled_csv": ("primus.io.labelled_csv", "LabelledCsvDataset", ("spec", "units")),
     "action_camera": ("primus.io.action_camera", "ActionCameraDataset", ("narrations", "participants")),
-    "table": ("primus.io.table", "TableDataset", ("columns", "device", "labels", "narrations", "participants", "units")),
+    "table": ("primus.io.table", "TableDataset", ("columns", "device", "header", "labels", "narrations", "participants", "units")),
 }
 
 
@@ -37,12 +37,12 @@ def open_dataset(name: str, config: Mapping[str, Any], files: FileSet) -> Datase
     """
     reader = str(config.get("reader"))
     if reader not in READERS:
-        raise UserError(f"dataset {name}: reader {reader!r} is unknown{_nearest(reader, READERS)}; expected one of {', '.join(READERS)}")
+        raise UserError(f"dataset {name}: reader {reader!r} is unknown{nearest(reader, READERS)}")
     module, class_name, settings = READERS[reader]
     known = (*COMMON, *settings)
-    unknown = [f"{key!r}{_nearest(key, known)}" for key in map(str, config) if key not in known]
+    unknown = [f"unknown setting {key!r}{nearest(key, known)}" for key in map(str, config) if key not in known]
     if unknown:
-        raise UserError(f"dataset {name}: unknown setting {', '.join(unknown)}; the reader {reader} takes {', '.join(known)}")
+        raise UserError(f"dataset {name}: {'; '.join(unknown)} (the reader {reader} takes {', '.join(known)})")
     dataset: Dataset = getattr(import_module(module), class_name)(name, config, files)
     prefix = config.get("prefix")
     return PrefixedDataset(dataset, str(prefix)) if prefix else dataset
@@ -51,11 +51,6 @@ def open_dataset(name: str, config: Mapping[str, Any], files: FileSet) -> Datase
 def reader_module(config: Mapping[str, Any]) -> str:
     """Name of the module that reads a dataset with this `reader` setting."""
     return READERS[str(config.get("reader"))][0]
-
-
-def _nearest(name: str, known: Mapping[str, Any] | tuple[str, ...]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def read_imu(path: str | Path, stream: str | None = None, **hints: Any) -> ImuRe
         path: `.vrs` (Aria glasses); `.mp4`, `.mov`, `.insv`, `.360` (action cameras); `.csv`, `.parquet` (compact IMU files, Ego4D's
             CSV, or a table of one's own). A member of an archive is written "archive.zip::folder/member.csv", nested archives likewise.
         stream: "imu-right" or "imu-left" of glasses; None takes imu-right, or the only one there is.
-        hints: passed to the reader of that kind: `calibrated` for glasses; columns and units for tables (see `primus.io.table`).
+        hints: passed to the reader of that kind: `calibrated` for glasses; columns, units and header for tables (see `primus.io.table`).
 
     Returns:
         Samples in m/s^2 and rad/s on the file's own clock.
@@ -38,11 +38,16 @@ def read_imu(path: str | Path, stream: str | None = None, **hints: Any) -> ImuRe
         raise UserError(f"{file} is not a file; expected an IMU recording")
     if separator:
         return _read_member(file, member, stream, hints)
-    reader = _reader_of(file, stream)
+    return _read_file(file, stream, hints, file.name)
+
+
+def _read_file(file: Path, stream: str | None, hints: dict[str, Any], name: str) -> ImuRecording:
+    """Read a file that messages call `name`."""
+    reader = _reader_of(file, stream, name)
     try:
         signature(reader).bind(file, **hints)
     except TypeError as error:
-        raise UserError(f"{file.name}: {error}; expected hints of {signature(reader)}") from error
+        raise UserError(f"{name}: {error}; expected hints of {signature(reader)}") from error
     return reader(file, **hints)
 
 
@@ -54,12 +59,16 @@ def _read_member(archive: Path, member: str, stream: str | None, hints: dict[str
         file = Path(folder) / ("member" + PurePosixPath(member).suffix.lower())
         file.write_bytes(data)
         try:
-            return replace(read_imu(file, stream, **hints), source=source)
-        except Rejected as rejected:
-            raise Rejected(rejected.reason, f"{source}: {rejected.detail}") from rejected
+            return replace(_read_file(file, stream, hints, source), source=source)
+        except (Rejected, UserError) as error:
+            said = error.detail if isinstance(error, Rejected) else str(error)
+            if said.startswith(source):
+                raise
+            words = f"{source}: {said.removeprefix(f'{file.name}: ')}"  # the name of our temporary file says nothing to anybody
+            raise (Rejected(error.reason, words) if isinstance(error, Rejected) else UserError(words)) from error
 
 
-def _reader_of(file: Path, stream: str | None) -> Callable[..., ImuRecording]:
+def _reader_of(file: Path, stream: str | None, name: str) -> Callable[..., ImuRecording]:
     suffix = file.suffix.lower()
     if suffix == ".vrs":
         from primus.io.vrs import read_imu_vrs
@@ -71,7 +80,7 @@ def _reader_of(file: Path, stream: str | None) -> Callable[..., ImuRecording]:
         if is_imu_parquet(file):
             return lambda path, calibrated=False: read_imu_parquet(path, stream, calibrated)
     if stream is not None:
-        raise UserError(f"{file.name} has no named streams, but stream {stream!r} was asked for; leave it out")
+        raise UserError(f"{name} has no named streams, but stream {stream!r} was asked for; leave it out")
     if suffix in TABLE_SUFFIXES:
         from primus.io.ego4d_imu import STAMP_COLUMN, read_ego4d_csv
 
@@ -79,13 +88,13 @@ def _reader_of(file: Path, stream: str | None) -> Callable[..., ImuRecording]:
             return read_ego4d_csv
         from primus.io.table import read_imu_table
 
-        return read_imu_table
+        return lambda path, columns=None, units=None, header=None: read_imu_table(path, columns, units, header, name)
     if suffix in TELEMETRY_SUFFIXES:
         from primus.io.action_camera import read_imu_telemetry
 
         return read_imu_telemetry
     known = ", ".join((".vrs", *TELEMETRY_SUFFIXES, *TABLE_SUFFIXES))
-    raise UserError(f"{file.name}: {suffix or 'no suffix'} is not a kind of IMU file; expected one of {known}, or archive.zip::member")
+    raise UserError(f"{name}: {suffix or 'no suffix'} is not a kind of IMU file; expected one of {known}, or archive.zip::member")
 
 
 def _first_line(file: Path) -> str:

@@ -111,7 +111,7 @@ class LabelledCsvDataset:
         """The recording and each sample's word."""
         spec = self.spec
         axes = [*spec.accel, *(spec.gyro or ())]
-        columns = read_csv_columns(self.root_files.path(file), [spec.time, *axes], [spec.label], spec.separator, file)
+        columns = read_csv_columns(self.root_files.path(file), [spec.time, *axes], [spec.label], spec.separator, file, spec.header)
         values = np.stack([columns[axis].astype(np.float64) for axis in axes], axis=1)
         values[:, :3] *= self.accel_factor
         values[:, 3:] *= self.gyro_factor

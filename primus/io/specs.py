@@ -1,17 +1,19 @@
 """Labelled CSV data sets, each declared and none coded: adding one is adding a `CsvSpec` here, or spelling its fields out in params.
 
-What such a data set must be: one delimited text file with a header per recording, time, accelerometer, optionally gyroscope, and a label in each
-row; the person in the file's name.
+What such a data set must be: one delimited text file per recording, with a header line (or its names stated in `header`),
+with time, accelerometer, optionally gyroscope, and a label in each row; the person in the file's name.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from primus.errors import UserError
+from primus.io.csv_columns import checked_header
 from primus.io.people import person_pattern
-from primus.io.recording import NS_PER_UNIT
 from primus.io.units import ACCEL_UNITS, GYRO_UNITS, factor
+from primus.typed import build
 
 Axes = tuple[str, str, str]
 TimeUnit = Literal["s", "ms", "us", "ns"]
@@ -32,12 +34,14 @@ class CsvSpec:
         gyro, gyro_unit: columns x, y, z, and "rad/s" or "deg/s"; None for accelerometer only.
         label: column of the activity.
         labels: the file's word -> class; empty keeps the words as they are, otherwise words not listed have no class.
-        separator: between columns.
+        separator: between columns, one character.
+        header: names of all columns, in order, of files without a header line; None where each file has one.
         tables: regular expression of files of that kind that are no recordings, such as a table of the people; any other file whose name `file` does
             not match is reported.
 
     Raises:
-        UserError: a unit is unknown, or `file` is no regular expression with a group `participant`.
+        UserError: a unit is unknown, `file` is no regular expression with a group `participant`, `tables` none at all, `separator` no character that
+            separates, or `header` does not name the columns that are read, each once.
     """
 
     name: str
@@ -55,11 +59,22 @@ class CsvSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     separator: str = ","
     tables: str | None = None
+    header: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.time_unit not in NS_PER_UNIT:
-            raise UserError(f"specification {self.name}: time_unit {self.time_unit!r} is unknown; expected one of {', '.join(NS_PER_UNIT)}")
         person_pattern(self.name, self.file)
+        if self.tables is not None:
+            try:
+                re.compile(self.tables)
+            except re.error as error:
+                raise UserError(f"specification {self.name}: tables {self.tables!r} is not a regular expression ({error})") from error
+        if len(self.separator) != 1 or self.separator in '"\r\n':
+            raise UserError(f"specification {self.name}: separator is {self.separator!r}; expected one character, such as ',' or ';'")
+        if self.header is not None:
+            checked_header(self.header, f"specification {self.name}")
+            lacking = [name for name in (self.time, *self.accel, *(self.gyro or ()), self.label) if name not in self.header]
+            if lacking:
+                raise UserError(f"specification {self.name}: header lacks {', '.join(lacking)}, to be read; it names {', '.join(self.header)}")
         factor(self.accel_unit, ACCEL_UNITS, f"specification {self.name}: accel_unit")
         factor(self.gyro_unit, GYRO_UNITS, f"specification {self.name}: gyro_unit")
 
@@ -123,19 +138,16 @@ def find_spec(setting: Any, dataset: str) -> CsvSpec:
         UserError: there is none of that name, or the mapping lacks, misspells or mistypes a field.
     """
     if not isinstance(setting, Mapping):
-        if setting not in SPECS:
+        if not isinstance(setting, str) or setting not in SPECS:
             raise UserError(f"dataset {dataset}: spec {setting!r} is unknown; expected one of {', '.join(sorted(SPECS))}, or the fields of one")
         return SPECS[setting]
-    values: dict[str, Any] = {str(key): tuple(value) if isinstance(value, list) else value for key, value in setting.items()}
-    known = {one.name: one for one in fields(CsvSpec)}
-    needed = [name for name, one in known.items() if one.default is MISSING and one.default_factory is MISSING]
-    values = {"name": dataset, "reference": "", "population": dataset, "device": ""} | values
-    wrong = [f"{name} is no field" for name in values if name not in known] + [f"{name} is missing" for name in needed if name not in values]
-    wrong += [f"{name} needs the three columns x, y, z" for name in ("accel", "gyro") if not _is_axes(values.get(name), name == "gyro")]
-    if wrong:
-        raise UserError(f"dataset {dataset}: spec: {'; '.join(wrong)}; expected the fields {', '.join(known)}")
-    return CsvSpec(**values)
-
-
-def _is_axes(value: Any, optional: bool) -> bool:
-    return (optional and value is None) or (isinstance(value, tuple) and len(value) == 3 and all(isinstance(name, str) for name in value))
+    where, trouble = f"dataset {dataset}: spec", list[str]()
+    if "gyro" not in setting:  # null says that there is none; a forgotten field must not
+        trouble.append(f"missing value for {where}.gyro: set it there, to null where there is only an accelerometer")
+    unstated = {"name": dataset, "reference": "", "population": dataset, "device": ""}
+    values = unstated | {str(key): value for key, value in setting.items() if value is not None or key not in unstated}
+    spec = build(CsvSpec, where, [(where, values)], trouble)
+    if trouble:
+        raise UserError("; ".join(trouble))
+    assert isinstance(spec, CsvSpec)
+    return spec

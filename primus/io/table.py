@@ -5,7 +5,7 @@ recording's notes as `guessed_<what>_<unit>`. State `columns` and `units` to hav
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from primus.errors import Rejected, UserError
+from primus.io.csv_columns import checked_header
 from primus.io.files import FileSet
 from primus.io.label_runs import label_runs
 from primus.io.narrations_csv import read_narrations_csv
@@ -30,13 +31,21 @@ SUFFIXES = (".csv", ".parquet")
 log = logging.getLogger(__name__)
 
 
-def read_imu_table(path: Path, columns: Mapping[str, Any] | None = None, units: Mapping[str, str] | None = None) -> ImuRecording:
-    """Read a CSV (with a header line; comma, semicolon, tab or bar) or a Parquet file.
+def read_imu_table(
+    path: Path,
+    columns: Mapping[str, Any] | None = None,
+    units: Mapping[str, str] | None = None,
+    header: Sequence[str] | None = None,
+    source: str | None = None,
+) -> ImuRecording:
+    """Read a CSV (comma, semicolon, tab or bar) or a Parquet file.
 
     Args:
         columns: {"time": name, "accel": [x, y, z], "gyro": [x, y, z] or None for accelerometer only}; what is left out is guessed.
         units: {"time": "s" | "ms" | "us" | "ns", "accel": "m/s^2" | "g" | "mg", "gyro": "rad/s" | "deg/s"}; what is left out is guessed. Columns of a
             timestamp type, and text in ISO 8601, need no unit.
+        header: names of all columns of a CSV without a header line.
+        source: what messages call it, where that is not the file's name.
 
     Returns:
         Samples in m/s^2 (with gravity, as given) and rad/s on the table's own clock; `gyro` is None for an accelerometer alone. `notes` count
@@ -46,9 +55,10 @@ def read_imu_table(path: Path, columns: Mapping[str, Any] | None = None, units: 
         UserError: the table has no such columns, or they or their units cannot be told.
         Rejected: `unreadable_imu`, `no_imu`, `missing_axis` or `non_monotonic`.
     """
-    table = load_table(path, path.name, checked_columns(columns, path.name))
-    chosen, notes = table_units(table, checked_units(units, path.name), path.name)
-    return table_recording(table, np.ones(len(table.stamps), bool), chosen, path.name, notes)[0]
+    name = source or path.name
+    table = load_table(path, name, checked_columns(columns, name), checked_header(header, name))
+    chosen, notes = table_units(table, checked_units(units, name), name)
+    return table_recording(table, np.ones(len(table.stamps), bool), chosen, name, notes)[0]
 
 
 class TableDataset:
@@ -59,6 +69,7 @@ class TableDataset:
     Config:
         columns, units: as for `read_imu_table`, with columns.label and columns.participant besides; guessed where left out. Units are told from
             all files together and are the same for all.
+        header: names of all columns, in order, where the files are CSV without a header line.
         participants: regular expression with a group `participant`, searched in the file's name, where no column has it.
         labels: regular expression with a group `label`, likewise.
         population: prefix of the participants, default the dataset's name.
@@ -75,6 +86,7 @@ class TableDataset:
         self.root_files = files
         self.columns = checked_columns(config.get("columns"), f"dataset {name}")
         self.units = checked_units(config.get("units"), f"dataset {name}")
+        self.header = checked_header(config.get("header"), f"dataset {name}")
         self.participants = person_pattern(f"dataset {name}", config.get("participants"))
         self.labels = person_pattern(f"dataset {name}", config.get("labels"), "label")
         self.population = str(config.get("population") or name)
@@ -146,7 +158,7 @@ class TableDataset:
         return [take.imu_path] if take.imu_path else []
 
     def _load(self, file: str) -> Table:
-        return load_table(self.root_files.path(file), file, self.columns)
+        return load_table(self.root_files.path(file), file, self.columns, self.header)
 
     def _common_units(self) -> tuple[dict[str, str], dict[str, int]]:
         """Units for all files: those of the file whose sensors tell most, so that a recording at rest does not choose its own."""

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from primus.errors import Rejected, UserError
-from primus.io.csv_columns import as_numbers, as_texts, read_csv_table
+from primus.io.csv_columns import as_numbers, as_texts, has_no_header, no_header_words, read_csv_table
 from primus.io.imu_rows import recording_from_rows, require_values
 from primus.io.recording import NS_PER_UNIT, ImuRecording
-from primus.io.table_guess import Columns, guess_accel_unit, guess_columns, guess_gyro_unit, guess_time_unit, listed, unit_in_name
+from primus.io.table_guess import CannotTell, Columns, guess_accel_unit, guess_columns, guess_gyro_unit, guess_time_unit, listed, unit_in_name
 from primus.io.units import ACCEL_UNITS, GYRO_UNITS, canonical_unit, factor, how_to_state
 
 COLUMN_KEYS = ("time", "accel", "gyro", "label", "participant")
@@ -46,14 +46,16 @@ class Table:
     people: NDArray[Any] | None
 
 
-def load_table(path: Path, source: str, known: dict[str, Any]) -> Table:
-    """Read the columns that `known` names, and guess the others.
+def load_table(path: Path, source: str, known: dict[str, Any], header: Sequence[str] | None = None) -> Table:
+    """Read the columns that `known` names, and guess the others. `header` names the columns of a CSV that has no header line.
 
     Raises:
         UserError: the table has no such columns, or they cannot be told.
         Rejected: `unreadable_imu` when the file is no CSV or Parquet; `no_imu` without rows; `missing_axis`.
     """
     if path.suffix.lower() == ".parquet":
+        if header:
+            raise UserError(f"{source}: a Parquet file names its columns itself; leave `header` out for it")
         try:
             names = [str(name) for name in pq.read_schema(path).names]
             columns = guess_columns(names, source, known)
@@ -63,9 +65,15 @@ def load_table(path: Path, source: str, known: dict[str, Any]) -> Table:
                 "unreadable_imu", f"{source}: cannot be read as Parquet ({str(error).splitlines()[0] if str(error) else error})"
             ) from error
     else:
-        frame = read_csv_table(path, (), _separator(path, source), source)
-        columns = guess_columns([str(name) for name in frame.columns], source, known)
-        _needed(columns, [str(name) for name in frame.columns], source)
+        frame = read_csv_table(path, (), _separator(path, source, header), source, header)
+        names = [str(name) for name in frame.columns]
+        try:
+            columns = guess_columns(names, source, known)
+            _needed(columns, names, source)
+        except UserError as error:
+            if not has_no_header(names):
+                raise
+            raise CannotTell("unreadable_imu", f"{source}: {no_header_words(names)}") from error
     axes = [*columns.accel, *(columns.gyro or ())]
     stamps, unit = _stamps(frame[columns.time])
     values = np.stack([as_numbers(frame[axis]).astype(np.float64) for axis in axes], axis=1)
@@ -73,14 +81,17 @@ def load_table(path: Path, source: str, known: dict[str, Any]) -> Table:
     return Table(columns, stamps, unit, values, *(as_texts(frame[name]) if name else None for name in (columns.label, columns.participant)))
 
 
-def _separator(path: Path, source: str) -> str:
-    """The one that occurs most often in the header line."""
+def _separator(path: Path, source: str, header: Sequence[str] | None) -> str:
+    """The one that occurs most often in the header line; where that is stated, the one that divides the first row into as many cells."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            header = file.readline(65536)
+            line = file.readline(65536)
     except OSError as error:
         raise Rejected("unreadable_imu", f"{source}: cannot be read as a table ({error})") from error
-    return max(_SEPARATORS, key=header.count)
+    if header:  # commas last: they may be decimal ones
+        fitting = [one for one in reversed(_SEPARATORS) if line.count(one) == len(header) - 1]
+        return fitting[0] if fitting else max(_SEPARATORS, key=line.count)
+    return max(_SEPARATORS, key=line.count)
 
 
 def _needed(columns: Columns, names: Sequence[str], source: str) -> list[str]:

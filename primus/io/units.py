@@ -26,9 +26,9 @@ class UnlikelyUnit(Rejected):
 
 
 def how_to_state(*keys: str) -> str:
-    """How a person states the unit of "time", "accel" or "gyro", for messages of readers that commands and the pipeline share."""
-    flags, entries = (", ".join(pattern.format(key) for key in keys) for pattern in ("--{}-unit", "{}_unit"))
-    return f"state it ({flags}; in params.yaml under units, or as {entries} of a specification)"
+    """How a person states the unit of "time", "accel" or "gyro", for messages of readers that commands, Python and the pipeline share."""
+    flags, entries, hints = (", ".join(pattern.format(key) for key in keys) for pattern in ("--{}-unit", "{}_unit", '"{}": ...'))
+    return f"state it ({flags}; in Python units={{{hints}}}; in params.yaml under units, or as {entries} of a specification)"
 
 
 def canonical_unit(unit: str) -> str:

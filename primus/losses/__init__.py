@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 _EXPORTS = {
     "MultitaskObjective": "primus.losses.multitask",
@@ -13,6 +13,12 @@ _EXPORTS = {
 }
 
 __all__ = sorted(_EXPORTS)
+
+if TYPE_CHECKING:
+    from primus.losses.contrastive import info_nce as info_nce
+    from primus.losses.multitask import MultitaskObjective as MultitaskObjective
+    from primus.losses.objective import PrimusObjective as PrimusObjective
+    from primus.losses.temperature import Temperature as Temperature
 
 
 def __getattr__(name: str) -> Any:

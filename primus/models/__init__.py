@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 _EXPORTS = {
     "EncoderOutput": "primus.models.encoder",
@@ -16,6 +16,15 @@ _EXPORTS = {
 }
 
 __all__ = sorted(_EXPORTS)
+
+if TYPE_CHECKING:
+    from primus.models.encoder import EncoderOutput as EncoderOutput
+    from primus.models.encoder import ImuEncoder as ImuEncoder
+    from primus.models.encoder import InputContract as InputContract
+    from primus.models.feature_queue import FeatureQueue as FeatureQueue
+    from primus.models.feature_queue import Neighbours as Neighbours
+    from primus.models.rows import Rows as Rows
+    from primus.models.weights import load_released_checkpoint as load_released_checkpoint
 
 
 def __getattr__(name: str) -> Any:

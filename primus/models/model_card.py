@@ -14,6 +14,7 @@ PAPER = (
     "arXiv:2411.15127."
 )
 _RELEASED = "released"
+_LIBRARY = "library_name: primus-imu"
 _NESTED = ("objective", "parameters", "metrics")
 _USE = """```python
 import primus
@@ -49,10 +50,15 @@ def model_card(encoder: ImuEncoder, training: Mapping[str, Any]) -> str:
     return "\n\n".join(section for section in sections if section.strip()) + "\n"
 
 
+def is_model_card(text: str) -> bool:
+    """Whether `model_card` wrote this, perhaps completed by hand since: its front matter names the library."""
+    return text.startswith("---") and _LIBRARY in text.split("\n---", 1)[0].splitlines()
+
+
 def _front_matter(training: Mapping[str, Any]) -> str:
     licence = {True: "apache-2.0"}.get(bool(training.get("simulated")), "cc-by-4.0" if training.get("method") == _RELEASED else "other")
     tags = "".join(f"\n- {tag}" for tag in ("imu", "accelerometer", "gyroscope", "human-activity-recognition", "self-supervised", "model_hub_mixin"))
-    return f"---\nlibrary_name: primus-imu\nlicense: {licence}\ntags:{tags}\n---"
+    return f"---\n{_LIBRARY}\nlicense: {licence}\ntags:{tags}\n---"
 
 
 def _inputs(encoder: ImuEncoder) -> str:

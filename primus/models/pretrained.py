@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save
 
 from primus.errors import UserError
 from primus.models.encoder import ImuEncoder, InputContract
-from primus.models.model_card import model_card
+from primus.models.model_card import is_model_card, model_card
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 HUB_OPTIONS = ("token", "cache_dir", "local_files_only", "force_download")
@@ -27,7 +27,11 @@ log = logging.getLogger(__name__)
 
 
 def save_encoder(encoder: ImuEncoder, folder: Path, metadata: Mapping[str, Any]) -> None:
-    """Write the three files (each whole or not at all); `metadata` must be JSON values."""
+    """Write the three files (each whole or not at all); `metadata` must be JSON values.
+
+    Raises:
+        UserError: the folder cannot be written, or its README.md is no model card of ours, which is somebody's work.
+    """
     options = encoder.options()
     inputs = options.pop("inputs")
     config = {"format": FORMAT, "model_type": "primus-imu-encoder", "model": options, "input": inputs, "training": dict(metadata)}
@@ -37,11 +41,21 @@ def save_encoder(encoder: ImuEncoder, folder: Path, metadata: Mapping[str, Any])
         CONFIG: (json.dumps(config, indent=1, sort_keys=True, allow_nan=False) + "\n").encode(),
         CARD: model_card(encoder, metadata).encode(),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in contents.items():
-        temporary = folder / f".{name}.{os.getpid()}.tmp"
-        temporary.write_bytes(content)
-        os.replace(temporary, folder / name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / CARD).exists() and not is_model_card((folder / CARD).read_text(encoding="utf-8", errors="replace")):
+            raise UserError(f"{folder / CARD} is no model card of this project and would be replaced by one; give a new folder, or move it away")
+        for name, content in contents.items():
+            temporary = folder / f".{name}.{os.getpid()}.tmp"
+            try:
+                temporary.write_bytes(content)
+                os.replace(temporary, folder / name)
+            finally:
+                temporary.unlink(missing_ok=True)
+    except FileExistsError:
+        raise UserError(f"{folder} is a file; give a folder to write the model to") from None
+    except OSError as error:
+        raise UserError(f"cannot write the model to {folder}: {error.strerror or error}; free space, or give a folder that can be written") from error
 
 
 def load_encoder(source: str, revision: str | None = None, **hub: Any) -> ImuEncoder:

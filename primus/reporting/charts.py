@@ -95,13 +95,14 @@ def curves_chart(
     if zero:
         parts.append(label(LEFT + 8 + 3.5 * (len(zero) - 1), HEIGHT - BOTTOM + 16, "0", text_anchor="middle", class_="tick"))
         parts.append(label(LEFT + apart - 6, HEIGHT - BOTTOM + 4, "//", text_anchor="middle", class_="tick"))
+    opacity = min(0.15, 0.5 / max(len(curves), 1))  # bands of many curves lie over each other and would hide the lines
     for curve in curves:
         drawn = []
         points = [(px(x), py(y)) for x, y in zip(curve.x, curve.y, strict=True)]
         if curve.lo is not None and curve.hi is not None:
             upper = [(px(x), py(y)) for x, y in zip(curve.x, curve.hi, strict=True)]
             lower = [(px(x), py(y)) for x, y in zip(curve.x, curve.lo, strict=True)]
-            drawn.append(path(upper + lower[::-1], close=True, fill="currentColor", fill_opacity=0.15, stroke="none"))
+            drawn.append(path(upper + lower[::-1], close=True, fill="currentColor", fill_opacity=opacity, stroke="none"))
         drawn.append(path(points, fill="none", stroke="currentColor", stroke_width=2, stroke_dasharray=curve.look.dash or "none"))
         if len(points) <= 20:
             hollow = list(curve.incomplete) or [False] * len(points)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from primus.reporting.ablations import aligned_percent, at_shots, terms_of
 from primus.reporting.results import Interval, Results, interval_in
-from primus.reporting.verdicts import NOT_SUPPORTED, SUPPORTED, UNDECIDED, equals, gains, unpaired, within
+from primus.reporting.verdicts import NOT_SUPPORTED, SMALLER, SUPPORTED, UNDECIDED, equals, gains, unpaired, within
 
 BASELINES = ("imu2clip", "simclr", "multitask", "standard")
 """The four methods that the paper compares with."""
@@ -45,7 +45,7 @@ class Finding:
         measured: what was compared, in words; for a claim that was not measured, what is missing.
         estimate: accuracy or difference of accuracies with its 95 % interval; None where it was not measured.
         difference: whether the estimate is a difference.
-        reading: what the interval says: supported, not supported, undecided, or NOT_MEASURED.
+        reading: what the interval says, a word of `verdicts`, or NOT_MEASURED.
     """
 
     claim: str
@@ -97,9 +97,9 @@ def gain_over_all(results: Results, claim: str, dataset: str, below: int, size: 
         return [Finding(claim, dataset, f"needs primus and a baseline of {', '.join(BASELINES)} on {dataset}")]
     gain, shots, other = (max if largest else min)(every, key=lambda found: found[0].mean)
     missing = [name for name in BASELINES if name not in results.methods]
-    reading = gains(gain, size)
-    if missing and reading == SUPPORTED:
-        reading = UNDECIDED
+    reading = gains(gain, size, results.margin)
+    if missing:  # one more baseline can only make the gain smaller: there may be none, and its size stays contradicted
+        reading = {SUPPORTED: UNDECIDED, SMALLER: NOT_SUPPORTED}.get(reading, reading)
     which = "largest" if largest else "least"
     words = f"{which} gain over the strongest baseline below {below} labels: primus minus {other} at {shots}"
     return [Finding(claim, dataset, words + (f"; not run: {', '.join(missing)}" if missing else ""), gain, True, reading)]
@@ -161,7 +161,7 @@ def collapse(results: Results) -> list[Finding]:
 def terms_needed(results: Results) -> list[Finding]:
     """(g), in domain and on the other device."""
     in_domain = of_losses(results, "g", IN_DOMAIN, "mm-nn", "all", lambda gain: equals(gain, results.margin))
-    return in_domain + of_losses(results, "g", OTHER_DEVICE, "all", "mm-nn", lambda gain: gains(gain, 0.05))
+    return in_domain + of_losses(results, "g", OTHER_DEVICE, "all", "mm-nn", lambda gain: gains(gain, 0.05, results.margin))
 
 
 def few_aligned(results: Results) -> list[Finding]:

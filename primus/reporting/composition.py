@@ -2,10 +2,15 @@
 
 import pandas as pd
 
+from primus.evaluation.protocols import HEAD_VALIDATION
+
 COLUMNS = [
     "fold", "dataset", "split", "takes", "participants", "unknown_people", "hours", "segments", "classes", "with_video", "with_text",
 ]  # fmt: skip
-SPLITS = ("train", "val", "shots", "test")
+LABELLED = ("shots", HEAD_VALIDATION, "test")
+"""Splits of which labelled segments alone are used: under some protocols a take that gives shots was pretrained on with all of its segments."""
+
+SPLITS = ("train", "val", *LABELLED)
 
 
 def covered_seconds(segments: pd.DataFrame) -> pd.Series:
@@ -31,10 +36,14 @@ def composition(segments: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
         `classes` the distinct labels.
     """
     keys = ["fold", "dataset", "split"]
-    seconds = covered_seconds(segments).rename("seconds").reset_index()
+    covered = {True: segments[segments["label"].notna()], False: segments}
+    seconds = pd.concat([covered_seconds(rows).rename("seconds").reset_index().assign(labelled=only) for only, rows in covered.items()])
     told = segments.assign(with_text=segments["texts"].map(len) > 0, with_video=segments["video_path"].notna())
     joined = splits[[*keys, "take_uid"]].merge(told, on=["dataset", "take_uid"])
-    takes = joined[[*keys, "take_uid", "participant"]].drop_duplicates([*keys, "take_uid"]).merge(seconds, on=["dataset", "take_uid"])
+    joined = joined.assign(labelled=joined["split"].isin(LABELLED))
+    joined = joined[~joined["labelled"] | joined["label"].notna()]
+    of_take = ["dataset", "take_uid", "labelled"]
+    takes = joined[[*keys, "take_uid", "participant", "labelled"]].drop_duplicates([*keys, "take_uid"]).merge(seconds, on=of_take)
     by_take, by_segment = takes.groupby(keys), joined.groupby(keys)
     table = pd.DataFrame(
         {

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from primus.evaluation.vectors import unit
 from primus.keyed_arrays import KeyedArrays
 from primus.seeds import generator
 
@@ -25,8 +26,7 @@ def plane(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         Coordinates (N, 2) float64 and the share of the variance on each of the two axes (2,). An axis points to where its largest
         coordinate in magnitude is positive, so that equal features give equal pictures.
     """
-    rows = features.astype(np.float64)
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    rows = unit(features)
     rows -= rows.mean(axis=0)
     left, strength, _ = np.linalg.svd(rows, full_matrices=False)
     places, shares = np.zeros((len(rows), 2)), np.zeros(2)

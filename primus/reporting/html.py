@@ -18,7 +18,8 @@ p,ul{max-width:46rem}
 .row>section{flex:1 1 auto;min-width:0;max-width:100%}
 .figure{display:block;width:100%;height:auto}
 .scroll{overflow-x:auto}
-.scroll>.figure{min-width:25rem}
+.scroll>.figure{min-width:min(25rem,var(--own))}
+.figure+.figure{margin-top:1rem}
 table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums;margin:.4rem 0}
 caption{text-align:left;color:var(--soft);padding-bottom:.3rem}
 th,td{padding:.22rem .6rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
@@ -37,10 +38,11 @@ a{color:var(--ink-blue)}
 
 
 def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose cells are escaped; the first cell of a row is its heading."""
+    """A table whose cells are escaped; the first cell of a row is its heading. Where it is too wide it scrolls, also by keyboard."""
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     body = "".join(f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    named = f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}">'
+    return f"{named}<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def paragraph(words: str, banner: bool = False) -> str:

@@ -1,14 +1,14 @@
-"""The sections of what is measured beside the sweep: tests, sites, the map of features, zero-shot, retrieval, robustness."""
+"""The sections of what is measured beside the sweep: tests, the map of features, zero-shot, retrieval, robustness."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from primus.reporting.charts import legend
 from primus.reporting.dots import cloud_chart, grouped_chart, spread_of
-from primus.reporting.html import beside, details, escape, paragraph, section, table
+from primus.reporting.html import beside, bullets, details, escape, paragraph, section, table
 from primus.reporting.palette import class_looks, looks
 from primus.reporting.results import Results, interval_in
-from primus.reporting.words import percent
+from primus.reporting.words import draws, percent, seeds_words, size_of, sizes
 
 DIRECTIONS = {
     "imu_to_video": "IMU to video",
@@ -20,51 +20,35 @@ RECALLS = {"r1": "R@1", "r5": "R@5", "r10": "R@10"}
 
 
 def tests(results: Results) -> str:
-    """Every pair of methods at the headline: signed-rank test, effect size, equivalence."""
+    """Every method against the reference and against the lead method at the headline: signed-rank test, effect size, equivalence."""
     rows = results.beside.tests
     rows = rows[rows["shots"] == results.headline]
     if rows.empty:
         return ""
     words = (
-        f"Every pair of methods at {results.headline} labelled segments per class, by test participant: Wilcoxon's signed-rank test with Holm's "
-        "correction over the pairs of a data set, Cohen's d of the paired differences, and two one-sided tests of equivalence within "
-        f"{100 * results.margin:g} points. With fewer than six participants no signed-rank test reaches 5 %."
+        f"Every method against {results.reference}, and {results.lead_method} against every method, at {results.headline} labelled segments per "
+        "class, by test participant: Wilcoxon's signed-rank test with Holm's correction over these pairs of a data set, Cohen's d of the paired "
+        f"differences (- where they do not vary), and two one-sided tests of equivalence within {100 * results.margin:g} points."
     )
+    unreachable = [
+        f"{dataset}: with {row['n']} people and {row['family']} pairs no p (Holm) can be below {row['least_p']:.2g}, so a difference, however large, "
+        "cannot reach 5 %."
+        for dataset, row in rows.groupby("dataset", sort=False).first().to_dict("index").items()
+        if row["least_p"] > 0.05
+    ]
     shown = [
         [
             f"{row['dataset']}, {row['method']} - {row['other']}",
             str(row["n"]),
             f"{100 * row['difference']:+.1f}",
             *(f"{row[name]:.3f}" for name in ("p", "p_holm")),
-            f"{row['effect']:+.2f}",
+            f"{row['effect']:+.2f}" if row["effect"] == row["effect"] else "-",
             f"{row['p_equivalent']:.3f}",
         ]
         for row in rows.to_dict("records")
     ]
     header = ["data set, pair", "people", "points", "p", "p (Holm)", "d", "p (equal)"]
-    return section("Method against method", paragraph(words), table("Differences of accuracy by participant", header, shown))
-
-
-def sites(results: Results) -> str:
-    """Accuracy when the tested site gave no shots, and whether features tell the site."""
-    rows = results.beside.sites
-    if rows.empty:
-        return ""
-    words = (
-        "Where recording sites are known. Leave-site-out: each site tested with shots from the others. Site probe: how well the same features tell "
-        "the site of people not seen before, against chance. Last column: what naming each site's most frequent class would score."
-    )
-    shown = []
-    for dataset, of_dataset in rows.groupby("dataset", sort=True):
-        guess = of_dataset.loc[of_dataset["check"] == "class_from_site", "accuracy"]
-        for method in (name for name in results.methods if name in set(of_dataset["method"])):
-            cells = []
-            for check in ("leave_site_out", "site_probe"):
-                row = of_dataset[(of_dataset["check"] == check) & (of_dataset["method"] == method)]
-                cells += [percent(interval_in(row.iloc[0].to_dict(), "accuracy")), f"{100 * row['chance'].iloc[0]:.1f}"] if len(row) else ["-", "-"]
-            shown.append([f"{dataset}, {method}", *cells, f"{100 * guess.iloc[0]:.1f}" if len(guess) else "-"])
-    header = ["data set, method", "leave-site-out", "chance", "site probe", "chance", "class from site"]
-    return section("Sites", paragraph(words), table("Accuracy in %, 95 % interval", header, shown))
+    return section("Method against method", paragraph(words), bullets(unreachable), table("Differences of accuracy by participant", header, shown))
 
 
 def feature_map(results: Results) -> str:
@@ -114,6 +98,9 @@ def zeroshot(results: Results) -> str:
         "No label at all: a segment's class is the one whose prompts its multimodal projection is nearest to; these are the points at 0 in Fig. 4. "
         "The prompt files are frozen; the last columns say how much a score depends on their wording, each wording by itself."
     )
+    measured = set(rows["dataset"])
+    words += " Tested: " + "; ".join(f"{name}, {size_of(results, name)}" for name in results.datasets if name in measured)
+    words += f". Encoders: {seeds_words(results, rows['method'])}."
     shown = [
         [
             f"{row['dataset']}, {row['method']}",
@@ -141,7 +128,8 @@ def retrieval(results: Results) -> str:
         f"A fixed gallery of {gallery['segments']} validation segments{folds}, {gallery['queries']} queries of "
         f"{gallery['participants']} participants, no two segments of a take overlapping; its size does not depend on the batch. "
         "Answers with the same embedding or the same narrations are all right. "
-        "No encoder was trained on these segments; the epoch that is exported was chosen by their loss."
+        "No encoder was trained on these segments; the epoch that is exported was chosen by their loss. "
+        f"{seeds_words(results, rows['method'])}."
     )
     methods = [name for name in results.methods if name in set(rows["method"])]
     seen = looks(methods)
@@ -214,7 +202,8 @@ def robustness(results: Results) -> str:
     seen = looks(methods)
     shots = ", ".join(str(size) for size in sorted(rows["shots"].unique()))
     words = (
-        f"A head fitted on clean windows, {shots} labelled segments per class, asked about the same test segments degraded: the share of its "
+        f"A head fitted on clean windows, {shots} labelled segments per class ({draws(results)}), asked about the same test segments "
+        f"degraded, with the encoders of {seeds_words(results, methods, most=results.degraded_encoders)} per method: the share of its "
         "accuracy that remains, with the 95 % interval of that ratio. Where the clean accuracy is near chance the ratio says little. "
         "Arrow heads: the interval goes on. Conditions are defined in primus/evaluation/degrade.py."
     )
@@ -244,9 +233,3 @@ def robustness(results: Results) -> str:
         said = paragraph(f"{sizes(mine['test_segments'])} test segments")
         blocks.append(f"<h3>{escape(str(dataset))}</h3>{said}{drawing}{numbers}")
     return section(heading, paragraph(words), legend(list(seen.items())), beside(*blocks))
-
-
-def sizes(counts: Iterable[int]) -> str:
-    """`120`, or `100-120` where they differ."""
-    found = sorted(set(counts))
-    return str(found[0]) if len(found) == 1 else f"{found[0]}-{found[-1]}"

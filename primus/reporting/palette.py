@@ -1,11 +1,13 @@
 """How each method looks in every figure: a colour-blind-safe colour for light and dark pages, a marker and a dash.
 
 Colours are those of Okabe and Ito (Color Universal Design, https://jfly.uni-koeln.de/color/), lightened for dark pages where needed;
-marker and dash repeat the distinction for print and for readers who see no colour.
+marker and dash repeat the distinction for print and for readers who see no colour. The first ten looks differ in each of the three, so that charts
+without lines tell methods apart as well.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 
 
 @dataclass(frozen=True)
@@ -25,28 +27,36 @@ _LOOKS = (
     ("#6B6B6B", "#B5B5B5", "diamond", "2 3"),
     ("#00795A", "#2BC79B", "triangle", "9 3 2 3"),
     ("#B0487F", "#E39BC3", "cross", "4 2"),
-    ("#C24A00", "#FF8A4D", "circle", "1 3"),
-    ("#2F7FB0", "#8CCBF2", "square", "12 4"),
-    ("#8A7A00", "#F0E442", "triangle", "3 3"),
+    ("#C24A00", "#FF8A4D", "down", "1 3"),
+    ("#2F7FB0", "#8CCBF2", "bar", "12 4"),
+    ("#8A7A00", "#F0E442", "plus", "3 3"),
+    ("#5A3FA0", "#B7A4FF", "star", "10 3 2 3 2 3"),
+    ("#7D1D2B", "#F08C96", "right", "6 2 1 2"),
 )
-_KNOWN = ("primus", "simclr", "random", "imu2clip", "imu2clip-video", "imu2clip-text", "multitask", "standard")
+_KNOWN = ("primus", "simclr", "random", "imu2clip", "imu2clip-video", "imu2clip-text", "multitask", "standard", "released", "statistics")
+
+
+def _look(number: int) -> Look:
+    """Looks without end: past the last, the colours go round again with other markers and dashes."""
+    place, again = number % len(_LOOKS), number // len(_LOOKS)
+    others = _LOOKS[(place + again) % len(_LOOKS)]
+    return Look(f"m{place}", *_LOOKS[place][:2], *others[2:])
 
 
 def looks(methods: Iterable[str]) -> dict[str, Look]:
-    """A look for each method: the well-known ones always the same, any other the next free one (reused when all are taken)."""
+    """A look for each method, never one for two: the well-known ones always the same, any other the next free one."""
     names = list(dict.fromkeys(methods))
     chosen = {name: _KNOWN.index(name) for name in names if name in _KNOWN}
-    free = [number for number in range(len(_LOOKS)) if number not in chosen.values()] or list(range(len(_LOOKS)))
-    unknown = [name for name in names if name not in chosen]
-    chosen |= {name: free[position % len(free)] for position, name in enumerate(unknown)}
-    return {name: Look(f"m{chosen[name]}", *_LOOKS[chosen[name]]) for name in names}
+    free = (number for number in count() if number not in set(chosen.values()))
+    numbers = {name: chosen[name] if name in chosen else next(free) for name in names}
+    return {name: _look(number) for name, number in numbers.items()}
 
 
 _MARKERS = ("circle", "square", "triangle", "diamond", "cross")
 
 
 def class_looks(classes: Iterable[str]) -> dict[str, Look]:
-    """A look for each class, in their order: colour and marker both go round, so that forty classes differ in one or the other."""
+    """A look for each class, in their order: colour and marker both go round, so that fifty classes differ in one or the other."""
     chosen = {}
     for number, name in enumerate(classes):
         colour = number % len(_LOOKS)

@@ -5,17 +5,22 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from primus.evaluation.protocols import HEAD_VALIDATION
 from primus.reporting.ablations import aligned_percent, at_shots, pairs
 from primus.reporting.charts import Curve, curves_chart, legend
 from primus.reporting.claims import CLAIMS, UNTESTED, findings, verdict
 from primus.reporting.dots import grouped_chart, spread_of
 from primus.reporting.heat import heat_chart
+from primus.reporting.how_judged import listed, whose_labels
 from primus.reporting.html import beside, details, escape, paragraph, section, table, worded_table
 from primus.reporting.palette import looks
 from primus.reporting.results import Results, interval_in
+from primus.reporting.verdicts import SMALLER
 from primus.reporting.words import percent, points
 
-SPLIT_WORDS = {"train": "pretraining", "val": "pretraining, validation", "shots": "shots", "test": "test"}
+SPLIT_WORDS = {
+    "train": "pretraining", "val": "pretraining, validation", "shots": "shots", HEAD_VALIDATION: "validation of heads", "test": "test",
+}  # fmt: skip
 NOT_RUN = "Not run on this profile. `make ablations` runs it, says beforehand how long that takes, and goes on where it was stopped."
 
 
@@ -27,8 +32,7 @@ def composition(results: Results) -> str:
     folds = every["fold"].nunique()
     words = (
         "Counted from the segments that were kept, not from lists of recordings. Hours are the time that segments cover, overlaps once; "
-        "classes are those that the split's segments carry. Nobody is both among the shots, or in pretraining, and in the test set of a fold, "
-        "where recordings name their participant."
+        f"classes are those that the split's segments carry. {whose_labels(results)}"
     )
     if folds > 1:
         words += f" People rotate through {folds} folds; the table shows fold {every['fold'].iloc[0]}, report/table1.csv all."
@@ -51,9 +55,10 @@ def claims(results: Results) -> str:
     """What this run has to say about the paper's claims."""
     words = (
         f"Each claim of the paper with what profile {results.profile} measured: the estimate in percentage points (a score in percent) with its "
-        "95 % interval. A gain is supported where the interval lies above zero and reaches the size claimed, not supported where it lies below "
-        "either, and undecided otherwise; equality is judged by two one-sided tests at 5 % with a margin of "
-        f"{100 * results.margin:g} points, stated beforehand. "
+        "95 % interval. A gain is supported where the interval lies above zero and the estimate reaches the size claimed, less a margin of "
+        f"{100 * results.margin:g} points. Where the whole interval lies below that size, the verdict is '{SMALLER}' if it lies above zero, too, "
+        "and not supported if it does not; all else is undecided. Equality is judged by two one-sided tests at 5 % with the same margin. "
+        "Margin and rules are those of docs/evaluation.md, stated before any recording of the paper's data sets was measured. "
         "Largest and least gains are picked among numbers of labels, and their intervals do not allow for that choice."
     )
     if results.simulated:
@@ -84,12 +89,34 @@ def present(results: Results, rows: pd.DataFrame) -> list[str]:
     return [name for name in results.datasets if name in names] + [name for name in names if name not in results.datasets]
 
 
-def rows_of(rows: pd.DataFrame, first: Sequence[str]) -> list[list[str]]:
-    """Table rows: the named columns as the heading, then the accuracy."""
-    return [
-        [", ".join(str(row[name]) for name in first), percent(interval_in(row, "mean", "lo", "hi")), str(row["n_seeds"])]
-        for row in rows.to_dict("records")
+def numbers_of(rows: pd.DataFrame, first: Sequence[str], heading: str) -> str:
+    """The table of some runs: the named columns as the heading, the accuracy, the paired difference from the group's reference, and the seeds."""
+    cells = [
+        [
+            ", ".join(str(row[name]) for name in first),
+            percent(interval_in(row, "mean", "lo", "hi")),
+            points(interval_in(row, "difference")) if pd.notna(row["difference"]) else "reference" if row["variant"] == row["reference"] else "-",
+            str(row["n_seeds"]),
+        ]
+        for row in rows.sort_values("dataset", kind="stable").to_dict("records")  # what is compared stands together
     ]
+    header = [heading, "accuracy", f"minus {listed(references(rows)) or 'the reference'}", "seeds"]
+    return details("Numbers", table("Accuracy in %, paired difference in percentage points; 95 % intervals", header, cells))
+
+
+def references(rows: pd.DataFrame) -> list[str]:
+    """The variants that rows have a paired difference from: one for a group, unless it was run again with another."""
+    return list(dict.fromkeys(rows.loc[rows["difference"].notna(), "reference"].astype(str)))
+
+
+def paired_with(rows: pd.DataFrame) -> str:
+    """What the differences in the table are, and which comparison has none."""
+    if not references(rows):
+        return "Separate runs: no row is paired with another."
+    return (
+        f"The table's differences from {listed(references(rows))} are paired: same people, episodes and seeds, drawn together; "
+        "one whose interval holds zero shows nothing. Intervals of accuracies are each row's own, and no test of two rows."
+    )
 
 
 def loss_subsets(results: Results) -> str:
@@ -112,11 +139,8 @@ def loss_subsets(results: Results) -> str:
             unit=" %",
         )
         drawings.append(f"<h3>{escape(dataset)}</h3>{drawing}")
-    words = f"Pretraining with subsets of the three losses: {ran(rows, results)}. Separate runs, so that intervals of two rows are not paired."
-    numbers = details(
-        "Numbers", table("Accuracy in %, 95 % interval", ["data set, losses", "accuracy", "seeds"], rows_of(rows, ["dataset", "variant"]))
-    )
-    return section(heading, paragraph(words), beside(*drawings), numbers)
+    words = f"Pretraining with subsets of the three losses: {ran(rows, results)}. {paired_with(rows)}"
+    return section(heading, paragraph(words), beside(*drawings), numbers_of(rows, ["dataset", "variant"], "data set, losses"))
 
 
 def fraction_aligned(results: Results) -> str:
@@ -152,9 +176,9 @@ def fraction_aligned(results: Results) -> str:
         )
         drawings.append(f"<h3>{escape(dataset)}</h3>{drawing}")
     words = f"Pretraining where only a share of the data keeps video and text, the rest IMU alone: {ran(rows, results)}. Bands are 95 % intervals. "
-    words += "A level line has all of its data aligned."
-    numbers = table("Accuracy in %, 95 % interval", ["data set, variant", "accuracy", "seeds"], rows_of(rows, ["dataset", "variant"]))
-    return section(heading, paragraph(words), legend(list(seen.items())), beside(*drawings), details("Numbers", numbers))
+    words += f"A level line has all of its data aligned. {paired_with(rows)}"
+    numbers = numbers_of(rows, ["dataset", "variant"], "data set, variant")
+    return section(heading, paragraph(words), legend(list(seen.items())), beside(*drawings), numbers)
 
 
 def augmentations(results: Results) -> str:
@@ -176,8 +200,7 @@ def augmentations(results: Results) -> str:
             drawings.append(f'<h3>{escape(f"{dataset}, {method}")}</h3><div class="scroll">{drawing}</div>')
     words = (
         f"Pretraining with single transformations (diagonal) and pairs of them: {ran(rows, results)}. Cells hold the accuracy in %; "
-        "where only one order of a pair was run, both cells show it."
+        f"where only one order of a pair was run, both cells show it. {paired_with(rows)}"
     )
-    header = ["data set, method, transformations", "accuracy", "seeds"]
-    numbers = table("Accuracy in %, 95 % interval", header, rows_of(rows, ["dataset", "method", "variant"]))
-    return section(heading, paragraph(words), beside(*drawings, least="24rem"), details("Numbers", numbers))
+    numbers = numbers_of(rows, ["dataset", "method", "variant"], "data set, method, transformations")
+    return section(heading, paragraph(words), beside(*drawings, least="24rem"), numbers)

@@ -5,23 +5,28 @@ import pandas as pd
 from primus.reporting.ablations import aligned_percent, at_shots, pairs
 from primus.reporting.claims import claims_table
 from primus.reporting.corpus import corpus, pretraining
+from primus.reporting.devices import devices
+from primus.reporting.efficiency import efficiency_and_calibration
+from primus.reporting.heads import heads, heads_table
+from primus.reporting.how_judged import what_is_scored
 from primus.reporting.html import bullets, contents, page, paragraph
-from primus.reporting.measured import feature_map, retrieval, robustness, sites, tests, zeroshot
+from primus.reporting.measured import feature_map, retrieval, robustness, tests, zeroshot
 from primus.reporting.paper import augmentations, claims, composition, fraction_aligned, loss_subsets
 from primus.reporting.results import Results
 from primus.reporting.sections import confusions, efficiency, gains, representations
+from primus.reporting.sites import sites
 from primus.reporting.words import SIMULATED, caveats
 
 PARTS = (
-    composition, efficiency, gains, tests, claims, confusions, feature_map, zeroshot, retrieval, robustness, sites, representations,
-    loss_subsets, fraction_aligned, augmentations, pretraining, corpus,
+    composition, efficiency, gains, tests, claims, efficiency_and_calibration, heads, representations,
+    confusions, feature_map, zeroshot, retrieval, robustness, sites, devices, loss_subsets, fraction_aligned, augmentations, pretraining, corpus,
 )  # fmt: skip
 
 
 def report_page(results: Results) -> str:
     """The HTML document."""
     opening = [paragraph("Simulated corpus. " + SIMULATED, banner=True)] if results.simulated else []
-    opening += [paragraph(f"Profile {results.profile}: few-shot activity recognition with frozen IMU encoders.")]
+    opening += [paragraph(f"Profile {results.profile}: few-shot activity recognition from IMU, with {what_is_scored(results)}.")]
     opening.append(bullets(caveats(results)))
     parts = [part(results) for part in PARTS]
     return page(f"PRIMUS report: {results.profile}", *opening, contents(parts), *parts)
@@ -71,6 +76,7 @@ def figure_tables(results: Results) -> dict[str, pd.DataFrame]:
         "claims": claims_table(results).rename(columns={"lo": "estimate_lo", "hi": "estimate_hi"}),
         "confusion": confusion_table(results, [results.lead_method]),
         "feature_map": results.beside.map.round(4),
+        "heads": heads_table(results),
         "losses": losses.rename(columns=bounded)[["variant", *kept]],
         "fraction_aligned": fractions.assign(aligned_percent=aligned_percent(fractions)).rename(columns=bounded)[["aligned_percent", *kept]],
         "augmentations": pairs(at_shots(ablations, "augmentations", shots)).rename(columns=bounded)[["first", "second", *kept]],

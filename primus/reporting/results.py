@@ -25,20 +25,26 @@ def interval_in(row: Mapping[Any, Any], name: str, lo: str | None = None, hi: st
     return Interval(float(row[name]), float(row[lo or f"{name}_lo"]), float(row[hi or f"{name}_hi"]))
 
 
-def interval_at(curve: pd.DataFrame, shots: int, metric: str = "accuracy") -> Interval:
-    """One point of a curve of the score table."""
-    mean, lo, hi = curve.loc[curve["shots"] == shots, [metric, f"{metric}_lo", f"{metric}_hi"]].to_numpy(dtype=float)[0]
-    return Interval(mean, lo, hi)
+def interval_at(curve: pd.DataFrame, shots: int, metric: str = "accuracy") -> Interval | None:
+    """One point of a curve of the score table; None where the curve has none there, or the metric was not measured."""
+    found = curve.loc[curve["shots"] == shots, [metric, f"{metric}_lo", f"{metric}_hi"]].to_numpy(dtype=float)
+    return Interval(*found[0].tolist()) if len(found) and np.isfinite(found[0]).all() else None
 
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """Sizes of one labelled set: classes, tested people (or takes), test segments, folds."""
+    """Sizes of one labelled set: classes, tested people, test segments, folds.
+
+    `shared` counts people who give shots and are tested in one fold; `by_take` says that `participants` counts takes, since people are not
+    known or were left out of account.
+    """
 
     classes: int
     participants: int
     segments: int
     folds: int
+    shared: int = 0
+    by_take: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ class Results:
         lead: the data set and the method whose accuracy and gain stand at the top of the summary.
         scores: one row per data set, method, representation and number of shots (`evaluation.tables.score_table`).
         differences: paired differences between methods.
+        areas: areas under the label-efficiency curves (`evaluation.tables.area_tables`).
         rows: one row per fit.
         predictions: prediction counts per fit and participant.
         datasets: facts by data set.
@@ -63,6 +70,8 @@ class Results:
         segments: metrics of the segment stage.
         beside: what the stages beside the sweep measured, Table I, the map of features and the ablations.
         margin: difference of accuracies below which two methods count as equivalent.
+        protocol: who gives shots and who is tested (`evaluation.protocols`).
+        degraded_encoders: most pretraining seeds per method that the robustness stage looked at.
     """
 
     profile: str
@@ -73,6 +82,7 @@ class Results:
     lead: tuple[str, str]
     scores: pd.DataFrame
     differences: pd.DataFrame
+    areas: pd.DataFrame
     rows: pd.DataFrame
     predictions: pd.DataFrame
     datasets: Mapping[str, DatasetFacts]
@@ -82,6 +92,8 @@ class Results:
     segments: Mapping[str, Any]
     beside: Beside
     margin: float
+    protocol: str
+    degraded_encoders: int
 
     def __post_init__(self) -> None:
         if self.headline not in self.shots:
@@ -112,17 +124,22 @@ class Results:
         """The method that figures of one method show: the lead, or the first where it was not run."""
         return self.lead[1] if self.lead[1] in self.methods else self.methods[0]
 
-    def curve(self, dataset: str, method: str, representation: str | None = None) -> pd.DataFrame:
-        """Scores of one curve by number of shots, under the method's head (on the probed representation unless another is named)."""
+    def curve(self, dataset: str, method: str, representation: str | None = None, head: str | None = None) -> pd.DataFrame:
+        """Scores of one curve by number of shots, on the representation and under the head that the method is judged by unless others are named.
+
+        It has no rows where nothing was fitted: a fine-tuned encoder is scored on one output alone.
+        """
         rows = self.scores[(self.scores["dataset"] == dataset) & (self.scores["method"] == method)]
-        named = (rows["representation"] == representation) & (rows["head"] == self.head(method))
-        chosen = rows[rows["probed"]] if representation is None else rows[named]
-        return chosen.sort_values("shots")
+        representation, head = representation or self.representation(method), head or self.head(method)
+        return rows[(rows["representation"] == representation) & (rows["head"] == head)].sort_values("shots")
 
     def score(self, dataset: str, method: str, metric: str = "accuracy", shots: int | None = None) -> Interval:
-        """One score of the probed representation, at the headline unless `shots` says otherwise."""
-        curve = self.curve(dataset, method)
-        return interval_at(curve, self.headline if shots is None else shots, metric)
+        """One score of what the method is judged by, which is there at every number of shots; at the headline unless `shots` says otherwise."""
+        shots = self.headline if shots is None else shots
+        found = interval_at(self.curve(dataset, method), shots, metric)
+        if found is None:
+            raise UserError(f"{method} has no {metric} on {dataset} at {shots} shots; run `dvc repro fewshot` again")
+        return found
 
     def gain(self, dataset: str, method: str, metric: str = "accuracy", other: str | None = None, shots: int | None = None) -> Interval | None:
         """Method minus another (the reference) at some number of shots (the headline), paired; None where the two were not compared."""
@@ -161,10 +178,26 @@ class Results:
         full = counts.reindex(index=classes, columns=classes, fill_value=0).to_numpy(dtype=float)
         return classes, full / np.maximum(full.sum(axis=1, keepdims=True), 1)
 
+    def seeds_of(self, method: str, head: str | None = None) -> int:
+        """Encoders of a method that differ in their pretraining seed, under the head it is judged by unless another is named."""
+        rows = self.rows[(self.rows["method"] == method) & (self.rows["head"] == (head or self.head(method)))]
+        return int(rows["seed"].nunique())
+
+    @property
+    def trained(self) -> list[str]:
+        """Methods whose encoders were pretrained; all of them where none was (or nobody knows)."""
+        found = [name for name in self.methods if float(self.pretraining.get(name, {}).get("data", {}).get("steps", 0)) > 0]
+        return found or self.methods
+
     @property
     def seeds(self) -> int:
-        """Pretraining seeds per method (the fewest)."""
-        return int(self.rows.groupby("method")["seed"].nunique().min())
+        """Pretraining seeds per trained method (the fewest)."""
+        return min(self.seeds_of(method) for method in self.trained)
+
+    @property
+    def other_seeds(self) -> dict[str, int]:
+        """Seeds of the methods that have another number of them than `seeds` says."""
+        return {method: found for method in self.methods if (found := self.seeds_of(method)) != self.seeds}
 
     @property
     def episodes(self) -> int:

@@ -3,10 +3,11 @@
 import math
 
 from primus.reporting.charts import Curve, ZeroPoint, curves_chart, intervals_chart, legend, matrix_chart
+from primus.reporting.how_judged import how_judged, who_was_tested
 from primus.reporting.html import beside, details, escape, paragraph, section, table
 from primus.reporting.palette import Look, looks
 from primus.reporting.results import Interval, Results, interval_at
-from primus.reporting.words import percent, points, size_of
+from primus.reporting.words import draws, percent, points, seeds_words, size_of
 
 
 def without_labels(results: Results, dataset: str, seen: dict[str, Look]) -> dict[str, ZeroPoint]:
@@ -49,9 +50,8 @@ def efficiency(results: Results) -> str:
     """Fig. 4 with its words and numbers, per data set."""
     seen = looks(results.methods)
     words = (
-        "Each encoder was frozen, every labelled segment encoded once, and a probe fitted on k segments per class: "
-        f"{results.episodes} draws of shots per encoder, the same for every method, and {results.seeds} pretraining seed(s). "
-        "The whole test set was scored, and nobody in it was seen in pretraining or among the shots. "
+        f"{how_judged(results)} {draws(results)} per encoder, the same for every method; {seeds_words(results)}. "
+        f"{who_was_tested(results)} "
         "Bands are 95 % bootstrap intervals over seed, episode and test participant together. "
         "Hollow points: a class had fewer segments than asked for. Points at 0: zero-shot, from class prompts."
     )
@@ -102,13 +102,17 @@ def gains(results: Results) -> str:
 def representations(results: Results) -> str:
     """Every method on the encoder's feature as well, so that no ranking rests on the choice of representation."""
     header = ["data set, method", "probed on", "accuracy", "on feature"]
-    rows = []
+    rows, absent = [], False
     for dataset in results.datasets:
         for method in results.methods:
             own = results.representation(method)
             plain = interval_at(results.curve(dataset, method, "feature"), results.headline)
+            absent |= plain is None
             rows.append([f"{dataset}, {method}", own, percent(results.score(dataset, method)), percent(plain)])
-    words = "The same probe on the representation a method is judged by, and on the encoder's feature before its projection heads."
+    words = (
+        "The same probe on the representation a method is judged by, and on the encoder's feature before its projection heads. "
+        f"Test segments, people and seeds are those of Fig. 4.{' -: an encoder is fine-tuned on the one output it is judged by.' if absent else ''}"
+    )
     return section("Projection or feature", paragraph(words), table(f"At {results.headline} shots: accuracy in %, 95 % interval", header, rows))
 
 

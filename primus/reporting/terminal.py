@@ -2,6 +2,7 @@
 
 import textwrap
 
+from primus.reporting.how_judged import what_is_scored
 from primus.reporting.results import Results, interval_at
 from primus.reporting.words import SIMULATED, caveats, percent, points, size_of
 
@@ -32,7 +33,7 @@ def chosen_shots(results: Results) -> list[int]:
 
 def summary_text(results: Results) -> str:
     """The whole summary, ending in a newline."""
-    lines = [f"Few-shot recognition with frozen features, profile {results.profile!r}"]
+    lines = textwrap.wrap(f"Few-shot recognition with {what_is_scored(results)}, profile {results.profile!r}", WIDTH, subsequent_indent="  ")
     if results.simulated:
         lines += textwrap.wrap("SIMULATED CORPUS. " + SIMULATED, WIDTH)
     for dataset in results.datasets:
@@ -42,7 +43,8 @@ def summary_text(results: Results) -> str:
         for method in results.methods:
             curve = results.curve(dataset, method)
             whole = dict(zip(curve["shots"], curve["complete"], strict=True))
-            cells = [f"{100 * interval_at(curve, size).mean:.1f}{'' if whole[size] else '*'}" for size in shots]
+            found = {size: interval_at(curve, size) for size in shots}
+            cells = [f"{100 * at.mean:.1f}{'' if whole[size] else '*'}" if at else "-" for size, at in found.items()]
             rows.append([method, *cells])
         lines += aligned(["", *(str(size) for size in shots)], rows)
         lines.append(f"At {results.headline} per class, with 95 % intervals")

@@ -5,16 +5,26 @@ import math
 from primus.reporting.results import Interval
 
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
+SMALLER = "a gain, smaller than claimed"
 LEVEL = 0.05
 _TO_90 = 1.6449 / 1.9600
 """Half width of a 90 % interval over that of a 95 % one, for a normal estimate."""
 
 
-def gains(gain: Interval, size: float = 0.0) -> str:
-    """Is there a gain, one that may be as large as `size`? Supported where the interval lies above zero and reaches `size`."""
-    if gain.hi <= 0 or gain.hi < size:
+def gains(gain: Interval, size: float = 0.0, margin: float = 0.0) -> str:
+    """Is there a gain of `size`, but for `margin`?
+
+    Supported where the interval lies above zero and the estimate reaches the size less the margin. Else, where the whole interval lies below the
+    size: a smaller gain where it also lies above zero, not supported where it does not. Undecided where it holds both zero or less than the size,
+    and the size.
+    """
+    if gain.lo > 0 and gain.mean >= size - margin:
+        return SUPPORTED
+    if gain.hi <= 0:
         return NOT_SUPPORTED
-    return SUPPORTED if gain.lo > 0 else UNDECIDED
+    if gain.hi < size:
+        return SMALLER if gain.lo > 0 else NOT_SUPPORTED
+    return UNDECIDED
 
 
 def equals(gain: Interval, margin: float, p_equivalent: float | None = None) -> str:

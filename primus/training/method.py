@@ -180,6 +180,5 @@ def make_objective(
 
 def probed_representation(objective: Objective | None) -> str:
     """What downstream tasks use: f_mm where it is trained (as the paper does), else f_ss where it is, else the feature."""
-    if not isinstance(objective, PrimusObjective):
-        return "feature"
-    return "multimodal" if "multimodal" in objective.trained_projections else "self_supervised"
+    trained = objective.trained_projections if isinstance(objective, PrimusObjective) else ()
+    return next((name for name in ("multimodal", "self_supervised") if name in trained), "feature")

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from primus.adapt.label_source import LabelledRecording, LabelSource
@@ -58,6 +59,15 @@ def test_folders_and_names_say_class_and_person(tmp_path: Path) -> None:
     named = LabelSource(labels=r"/p\d_(?P<label>\d)")
     assert read_labelled(root, CONTRACT, named, REFLECT).classes == ["1"]
     assert set(read_labelled(root, CONTRACT, LabelSource(match="walk/"), REFLECT).label) == {"walk"}
+
+
+def test_guessed_units_are_summed_up(tmp_path: Path) -> None:
+    root = class_folders(tmp_path / "in")
+    for file in root.rglob("*.csv"):
+        pd.read_csv(file).rename(columns=lambda name: name.replace("_m_s2", "")).to_csv(file, index=False)
+    said = read_labelled(root, CONTRACT, LabelSource(), REFLECT).said
+    files = len(list(root.rglob("*.csv")))
+    assert said.count(f"unit guessed: accel in m/s^2 ({files} of {files} recordings)") == 1
 
 
 def test_a_window_that_is_refused_is_counted_by_its_reason(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Probes: honest folds, heads that survive a round trip, predictions that agree, and mistakes in one line."""
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -214,12 +215,20 @@ def test_a_folder_of_other_things_is_not_replaced(model: Path, labelled: Path, t
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
-def test_guessed_units_are_said_once_with_a_count(model: Path, labelled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_guessed_units_are_said_once_with_a_count(
+    model: Path, labelled: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = CliRunner()
+    for name in ("table_file", "table"):
+        monkeypatch.setattr(logging.getLogger(f"primus.io.{name}"), "level", logging.WARNING)
     run.invoke(app, ["probe", "train", str(labelled), "--model", str(model), "--out", str(tmp_path / "P"), "--unscored"], catch_exceptions=False)
     for file in sorted(labelled.glob("*.csv")):
         (tmp_path / "in").mkdir(exist_ok=True)
         pd.read_csv(file).rename(columns=lambda name: name.replace("_m_s2", "")).to_csv(tmp_path / "in" / file.name, index=False)
+    words = ["probe", "train", str(tmp_path / "in"), "--model", str(model), "--out", str(tmp_path / "Q"), "--unscored"]
+    trained = run.invoke(app, words, catch_exceptions=False)
+    assert trained.stderr.count("unit guessed: accel in m/s^2 (4 of 4 recordings)") == 1
+    assert "units guessed" not in caplog.text
     arguments = ["probe", "predict", str(tmp_path / "in"), "--probe", str(tmp_path / "P"), "--out", str(tmp_path / "labels.parquet")]
     done = run.invoke(app, arguments, catch_exceptions=False)
     assert done.stderr.count("unit guessed: accel in m/s^2 (4 of 4 sources)") == 1

@@ -24,6 +24,7 @@ PARAMS: dict[str, Any] = {
     "profiles": {"small": {"fewshot": {"shots": [1, 2, 4], "site_shots": 2}}},
     "presets": {"ours": {}},
     "methods": {name: {"section": "loss"} for name in ("primus", "standard", "statistics")},
+    "report": {"reference": "statistics", "lead_method": "primus"},
     "fewshot": {
         "shots": None, "shots_unit": "nonoverlapping", "protocol": "ours", "episodes": 2, "probe": "logistic", "also": ["knn", "sgd"], "c": 1.0,
         "neighbours": 3, "trees": 10, "sgd": {"epochs": 2}, "finetune": {"steps": 3, "lr": [0.001]}, "standardise": "pool", "calibrate": True,

@@ -171,6 +171,25 @@ def test_robustness_compares_the_same_segments(project: tuple[Path, dict[str, st
     assert len(pd.read_csv(project[0] / "metrics/plots/robustness.csv")) == 2 * 2 * 6
 
 
+def test_few_people_are_tested_in_turn_by_every_stage(project: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    turns = tmp_path / "turns"
+    shutil.copytree(project[0], turns)
+    settings = params()
+    settings["fewshot"]["few_people"] = "leave_user_out"
+    settings["profiles"]["small"]["robustness"]["windows"] = 30
+    (turns / "params.yaml").write_text(yaml.safe_dump(settings))
+    for name in ("zeroshot", "robustness"):
+        run(turns, name)
+    zeroshot, robustness = read(turns, "zeroshot")["egoexo4d"], read(turns, "robustness")["egoexo4d"]
+    everybody = {"test_participants": 4, "folds": 1, "parts": 4}
+    assert {name: zeroshot[name] for name in everybody} == {name: robustness[name] for name in everybody} == everybody
+    assert zeroshot["test_segments"] == 48
+    predictions = pd.read_parquet(turns / "data/small/zeroshot/predictions.parquet")
+    assert predictions.groupby("participant")["count"].sum().to_dict() == {f"egoexo4d/{person}": 12 for person in range(4)}
+    assert robustness["test_segments"] == robustness["random"]["matched"]["test_segments"] == 30
+    assert 0 < robustness["random"]["window_10"]["test_segments"] < 30
+
+
 def test_results_do_not_depend_on_threads(project: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     again = tmp_path / "again"
     shutil.copytree(project[0], again)

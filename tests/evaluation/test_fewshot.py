@@ -94,6 +94,16 @@ def test_a_class_the_pool_lacks_counts_as_wrong(corpus: Corpus, features_of: Fea
     assert scored.confusion[:, :, dance].sum() == 4 * (task.test["label"] == "dance").sum()
 
 
+def test_a_class_the_pool_lacks_leaves_every_number_of_shots_incomplete(corpus: Corpus, features_of: Features) -> None:
+    segments, splits = corpus()
+    tested = set(splits.loc[splits["split"] == "test", "take_uid"])
+    (task,) = build_tasks(segments[(segments["label"] != "dance") | segments["take_uid"].isin(tested)], splits)
+    rows = pd.concat([fit_rows(task, "m", "feature", "h", 0, s) for s in run(task, keyed(segments, features_of(segments)))])
+    assert not rows["complete"].any()
+    assert (rows["short_classes"] == "dance").all()
+    assert not any(completeness(rows).values())
+
+
 def test_equal_inputs_give_equal_results(corpus: Corpus, features_of: Features) -> None:
     segments, splits = corpus()
     (task,) = build_tasks(segments, splits)

@@ -11,10 +11,11 @@ import pytest
 from primus.embeddings.jobs import EncoderChoice
 from primus.evaluation.feature_files import FeatureFile, read_feature_files
 from primus.evaluation.fewshot_results import fewshot_metrics, plot_tables, results_of
-from primus.evaluation.fewshot_run import described, prompt_weights, run_fits, site_checks, sources_of, starts_from_prompts, tasks_of
+from primus.evaluation.fewshot_run import described, prompt_weights, run_fits, site_checks, sources_of, starts_from_prompts
 from primus.evaluation.probes.sgd import SgdSettings
 from primus.evaluation.settings import FewShotParams
 from primus.evaluation.sweep import Fit, Sweep, plan_fits
+from primus.evaluation.tasks import build_tasks
 from primus.keyed_arrays import KeyedArrays
 from primus.params import load
 from primus.stage import StageLog
@@ -36,7 +37,7 @@ def files(method: str) -> list[FeatureFile]:
 
 def test_results_come_in_the_order_of_the_fits_though_probes_run_first(params: FewShotParams) -> None:
     segments, splits, _ = corpus()
-    fits = list(plan_fits(tasks_of(segments, splits, params), sources_of(files("primus"), params), params))
+    fits = list(plan_fits(build_tasks(segments, splits), sources_of(files("primus"), params), params))
     ran: list[list[Fit]] = []
 
     class Recording:
@@ -51,14 +52,14 @@ def test_results_come_in_the_order_of_the_fits_though_probes_run_first(params: F
 
 def test_numbers_are_those_of_the_rows(params: FewShotParams) -> None:
     segments, splits, _ = corpus()
-    tasks, sources = tasks_of(segments, splits, params), sources_of(files("statistics"), params)
+    tasks, sources = build_tasks(segments, splits), sources_of(files("statistics"), params)
     fits = list(plan_fits(tasks, sources, params))
     log = StageLog("fewshot")
     with KeyedArrays("data/small/segments/imu.h5") as imu:
         sweep = Sweep(params, imu, "imu", None)
         rows, counts, calibration = described(fits, run_fits(sweep, fits, "few-shot", 1, log))
         sites = site_checks(tasks, segments, splits, sources, sweep, 1, log)
-    results = results_of(rows, counts, calibration, {"statistics": ("feature", "forest")}, params)
+    results = results_of(rows, counts, calibration, {"statistics": ("feature", "forest")}, params, [])
     numbers: dict[str, Any] = fewshot_metrics(tasks, results)
     assert sorted(numbers) == ["kitchen", "street"]
     assert numbers["kitchen"]["classes"] == len(CLASSES)
@@ -81,6 +82,6 @@ def test_prompts_start_only_heads_on_projections_trained_with_text(params: FewSh
     assert not starts_from_prompts(sources_of(files("primus"), params), params)
     segments, splits, _ = corpus()
     choice = EncoderChoice("primus-demo", "fixed-random", "cpu")
-    found, without = prompt_weights(tasks_of(segments, splits, params), choice, {"street": "absent"})
+    found, without = prompt_weights(build_tasks(segments, splits), choice, {"street": "absent"})
     assert found == {}
     assert without == {"kitchen": "kitchen", "street": "absent"}

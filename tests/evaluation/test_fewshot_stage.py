@@ -19,8 +19,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from primus.artifacts import read_table
+from primus.artifacts import read_table, write_table
 from primus.provenance import import_closure
+from primus.schema import SEGMENTS
 from primus.work_cache import WorkCache
 from tests.evaluation.fewshot_project import PARAMS, build, corpus
 
@@ -112,8 +113,31 @@ def test_areas_and_tests_compare_each_pair(done: Path) -> None:
     assert (areas["shots_from"] == 1).all()
     assert (areas["shots_to"] == 4).all()
     assert len(tests) == 2 * 3 * 3, "data sets, sizes, pairs"
+    assert set(zip(tests["method"], tests["other"], strict=True)) == {("primus", "standard"), ("primus", "statistics"), ("standard", "statistics")}
+    assert (tests["family"] == 3).all()
+    assert tests.groupby("dataset")["n"].first().to_dict() == {"kitchen": 4, "street": 2}
+    assert tests.groupby("dataset")["least_p"].first().to_dict() == {"kitchen": 0.375, "street": 1.0}
     assert (tests["p_holm"] >= tests["p"]).all()
     assert tests["p_equivalent"].between(0, 1).all()
+
+
+def test_one_device_has_no_table_of_its_own_and_two_have_one(done: Path, tmp_path: Path) -> None:
+    assert table(done, "devices").empty
+    build(tmp_path, also=[], site_shots=0, shots=[2])
+    path = tmp_path / "data" / "small" / "segments" / "segments.parquet"
+    segments = read_table(path)
+    two = segments["device"].where(segments["dataset"] != "street", "headset " + segments["participant"].str[-1])
+    write_table(path, segments.assign(device=two), SEGMENTS)
+    assert fewshot(tmp_path) == ""
+    found = table(tmp_path, "devices")
+    assert set(found["dataset"]) == {"street"}
+    assert set(found["method"]) == {"primus", "standard", "statistics"}
+    assert set(found["device"]) == {"headset 0", "headset 1"}, "those of the two tested people"
+    assert (found["participants"] == 1).all()
+    predictions = table(tmp_path, "predictions")
+    assert set(predictions.query("dataset == 'street'")["participant"]) == {"street/0", "street/1"}
+    metrics = json.loads((tmp_path / "metrics" / "fewshot.json").read_text())
+    assert metrics["street"]["test_participants"] == 2
 
 
 def test_equal_bytes_whatever_the_threads_and_the_cache(done: Path, tmp_path: Path) -> None:
@@ -229,6 +253,20 @@ def test_leave_site_out_tests_every_site_once(tmp_path: Path) -> None:
     of_fit = counts.groupby(["method", "representation", "head", "episode", "shots"])["count"].sum()
     assert (of_fit == len(probe)).all()
     assert set(table(tmp_path, "rows").query("dataset == 'kitchen'")["part"]) == {"site0", "site1"}
+
+
+def test_few_people_are_tested_in_turn_where_they_can_be(tmp_path: Path) -> None:
+    kitchen = people_of(tmp_path, "ours", few_people="leave_user_out", site_shots=2)
+    assert kitchen["participant"].nunique() == 4, "it gives pretraining segments, too: as it was split"
+    street = table(tmp_path, "predictions").query("dataset == 'street'")
+    of_person = street.groupby(["method", "representation", "head", "episode", "shots"])["participant"].nunique()
+    assert (of_person == 4).all()
+    metrics = json.loads((tmp_path / "metrics" / "fewshot.json").read_text())
+    assert (metrics["street"]["parts"], metrics["street"]["test_participants"], metrics["street"]["test_segments"]) == (4, 4, 48)
+    assert "parts" not in metrics["kitchen"]
+    assert set(metrics["kitchen"]["sites"]) == {"class_from_site", "leave_site_out", "site_probe"}
+    tests = table(tmp_path, "tests")
+    assert (tests["n"] == 4).all()
 
 
 def test_wrong_settings_are_named(tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
 """A deliberate leak is worth what it should be worth, and the pipeline refuses it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from primus.errors import UserError
-from primus.evaluation.leaky import leak_table, leaky_pools
+from primus.evaluation.feature_files import read_feature_files
+from primus.evaluation.leaky import leak_table, leak_tables, leaky_pools
 from primus.evaluation.probes.logistic import LogisticProbe
 from primus.evaluation.tasks import build_tasks
+from primus.keyed_arrays import KeyedWriter
 from primus.seeds import generator
 
 Corpus = Callable[..., tuple[pd.DataFrame, pd.DataFrame]]
@@ -55,6 +58,25 @@ def test_what_is_tested_never_gives_shots(corpus: Corpus) -> None:
     for way, pool in pools.items():
         assert set(tested["segment_id"]).isdisjoint(pool["segment_id"]), way
     assert set(tested["label"]) == set(task.classes)
+
+
+def test_every_fold_and_data_set_is_told_of_each_by_its_first_encoder(corpus: Corpus, tmp_path: Path) -> None:
+    """Also where folds have files of their own, as on a profile that tests each person once."""
+    segments, splits = corpus(people=6, takes=4, each=4, folds=3)
+    folder = tmp_path / "features" / "primus"
+    names = sorted(segments["segment_id"])
+    for seed in (0, 1):
+        for fold in (0, 1, 2):
+            rows = personal(segments, 2.0 if seed == 0 else 0.0)
+            attrs = {"seed": seed, "fold": fold, "representation": "feature"}
+            with KeyedWriter(folder / f"seed{seed}_fold{fold}.h5", {"feature": ((16,), "float32")}, attrs) as writer:
+                writer.append(names, {"feature": np.stack([rows[name] for name in names])})
+    files = read_feature_files(tmp_path, "primus")
+    assert not isinstance(files, str)
+    found = leak_tables(files, segments, splits, shots=4, episodes=2, replicates=50)
+    assert sorted(set(found["fold"])) == [0, 1, 2]
+    first = [one for one in files if one.seed == 0]
+    pd.testing.assert_frame_equal(found, leak_tables(first, segments, splits, shots=4, episodes=2, replicates=50))
 
 
 def test_the_pipeline_refuses_the_leak(corpus: Corpus) -> None:

@@ -6,16 +6,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from primus.artifacts import write_table
 from primus.cli import app
 from primus.errors import UserError
 from primus.experiments.duration import estimate, spoken, trainings, work
 from primus.experiments.listing import Experiment, experiments_of, read_groups
 from primus.experiments.repository import Repository
+from primus.experiments.running import Plan
 from primus.experiments.table import COLUMNS, TABLE, merged
 from primus.experiments.words import interval, markdown
 from primus.params import read_params
@@ -73,6 +77,11 @@ def test_ablations_run_once_and_are_collected(toy: Path) -> None:
     params = (toy / "params.yaml").read_text()
     (toy / "params.yaml").write_text(params.replace("lead: primus", "lead: random"))
     assert "2 finished" in said("--dry-run", "--group", "weights")
+    experiment = read_groups("toy")[0].reference.experiment
+    assert Repository(toy, read_params()).finished(experiment)
+    assert not Repository(toy, read_params()).finished(experiment, None), "the report is about another method"
+    (toy / "params.yaml").write_text(params)
+    assert Repository(toy, read_params()).finished(experiment, None)
     (toy / "params.yaml").write_text(params.replace("width: 1", "width: 2"))
     assert "0 finished" in said("--dry-run", "--group", "weights")
     (toy / "params.yaml").write_text(params)
@@ -113,6 +122,18 @@ def test_a_group_that_is_not_listed_is_named(tmp_path: Path, monkeypatch: pytest
     assert "does not exist; run `make ablations`" in str(RUNNER.invoke(app, ["ablations", "--show"]).exception)
 
 
+@pytest.mark.parametrize(
+    "words", [["ablations", "--dry-run"], ["ablations", "--show"], ["ablations", "--collect"], ["figures", "--dry-run"]], ids=" ".join
+)
+def test_a_profile_that_does_not_exist_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    write_list(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = RUNNER.invoke(app, [*words, "--profile", "tay"])
+    assert isinstance(done.exception, UserError)
+    assert str(done.exception) == "params.yaml has no profile 'tay'; did you mean 'toy'?"
+    assert not (tmp_path / TABLE).exists()
+
+
 def test_time_is_estimated_from_logs(tmp_path: Path) -> None:
     write_list(tmp_path)
     params = read_params(tmp_path / "params.yaml")
@@ -137,8 +158,29 @@ def test_fine_tuning_counts_as_work() -> None:
     everywhere = {"fewshot.also": ["finetune"], "fewshot.also_finetuned.shots": [1, 2, 5, 10], "fewshot.also_finetuned.encoders": 2}
     tuned = Experiment("b", "demo", ("primus", "standard", "statistics"), {"pretrain.seeds": [0, 1, 2], **everywhere})
     assert work(tuned, params) == pytest.approx(3 * 300 * 128 + 0.6 * 3 * 5 * (3 * 6 + 2 * 4) * 100 * 32 * 1.75)
+    chosen = {"fewshot.also": ["finetune"], "fewshot.also_finetuned.methods": ["primus"]}
+    tuned = Experiment("b", "demo", ("primus", "simclr", "released"), {"pretrain.seeds": [0], **chosen})
+    assert work(tuned, params) == pytest.approx(2 * 300 * 128 + 0.6 * 3 * 5 * 2 * 100 * 32 * 1.75), "of those asked for alone"
     assert work(Experiment("c", "samples", ("primus",), {"pretrain.seeds": [0]}), params) == 4 * 100 * 128
     assert work(Experiment("d", "egoexo4d", ("primus",), {}), params) is None, "its budget is in epochs"
+
+
+def test_epochs_are_counted_where_the_corpus_is_segmented(tmp_path: Path) -> None:
+    params = read_params(ROOT / "params.yaml")
+    budget = {"pretrain.seeds": [0], "pretrain.epochs": 15}
+    experiment = Experiment("d", "egoexo4d", ("primus",), budget)
+    assert work(experiment, params, tmp_path) is None
+    repository = cast(Repository, SimpleNamespace(params=params))
+    said = Plan((experiment,), ()).said(repository, tmp_path)
+    assert said.endswith("the budget is in epochs, and egoexo4d is not segmented yet (its first run does that)")
+    folder = tmp_path / "egoexo4d" / "segments"
+    takes = {"a": ("pretrain", "train", 7), "b": ("pretrain", "val", 3), "c": ("probe", "test", 4)}
+    rows = [{"dataset": "e", "take_uid": name, "purpose": purpose} for name, (purpose, _, count) in takes.items() for _ in range(count)]
+    write_table(folder / "segments.parquet", pd.DataFrame(rows))
+    write_table(folder / "splits.parquet", pd.DataFrame([{"fold": 0, "dataset": "e", "take_uid": n, "split": s} for n, (_, s, _) in takes.items()]))
+    assert work(experiment, params, tmp_path) == 15 * 7
+    both = Experiment("e", "egoexo4d", ("primus",), {**budget, "pretrain.steps": 1, "pretrain.batch_size": 8})
+    assert work(both, params, tmp_path) == 8, "whichever ends first"
 
 
 def row(profile: str, group: str, variant: str, mean: float) -> dict[str, object]:
@@ -151,13 +193,27 @@ def test_other_groups_and_profiles_keep_their_rows(tmp_path: Path) -> None:
     old = [row("demo", "a", "1.0", 0.1), row("demo", "b", "x", 0.2), row("samples", "a", "1.0", 0.3)]
     pd.DataFrame(old, columns=list(COLUMNS)).to_csv(path, index=False)
     fresh = pd.DataFrame([row("demo", "a", "1.0", 0.9)], columns=list(COLUMNS))
-    table = merged(path, [fresh, pd.DataFrame(columns=list(COLUMNS))])
+    table = merged(path, [fresh, pd.DataFrame(columns=list(COLUMNS))], {"a": ["1.0"], "b": ["x"]})
     assert sorted(zip(table["profile"], table["group"], table["variant"], table["mean"], strict=True)) == [
         ("demo", "a", "1.0", 0.9),
         ("demo", "b", "x", 0.2),
         ("samples", "a", "1.0", 0.3),
     ]
-    assert merged(tmp_path / "absent.csv", []).columns.tolist() == list(COLUMNS)
+    assert merged(tmp_path / "absent.csv", [], {}).columns.tolist() == list(COLUMNS)
+
+
+@pytest.mark.parametrize(("again", "kept"), [(0.5, ["r", "old", "new"]), (0.5000004, ["r", "old", "new"]), (0.6, ["r", "new"])])
+def test_earlier_variants_stay_where_their_reference_came_out_the_same(tmp_path: Path, again: float, kept: list[str]) -> None:
+    path = tmp_path / "ablations.csv"
+    bounds = {"lo": 0.4, "hi": 0.6, "settings": "a=1", "commit": "before"}
+    old = [row("demo", "a", name, mean) | bounds for name, mean in (("r", 0.5), ("old", 0.7), ("new", 0.1), ("unlisted", 0.2))]
+    pd.DataFrame(old, columns=list(COLUMNS)).to_csv(path, index=False)
+    now = [row("demo", "a", name, mean) | bounds | {"commit": "now"} for name, mean in (("r", again), ("new", 0.9))]
+    table = merged(path, [pd.DataFrame(now, columns=list(COLUMNS))], {"a": ["r", "old", "new"]})
+    assert table["variant"].tolist() == kept
+    assert dict(zip(table["variant"], table["commit"], strict=True)) | {"old": "before"} == {"r": "now", "old": "before", "new": "now"}
+    without = pd.DataFrame([row("demo", "a", "new", 0.9) | bounds], columns=list(COLUMNS))
+    assert merged(path, [without], {"a": ["r", "old", "new"]})["variant"].tolist() == ["new"], "what is kept is compared with a reference at hand"
 
 
 def test_intervals_in_words() -> None:

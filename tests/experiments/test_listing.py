@@ -1,16 +1,18 @@
 """The list of experiments: everything it names exists in params.yaml, every variant composes, mistakes are named."""
 
 import dataclasses
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 import yaml
 
+from primus.augment import MULTITASK
 from primus.errors import UserError
 from primus.evaluation.settings import FewShotParams
 from primus.experiments.composing import composed, decisive, in_hydra, overrides
 from primus.experiments.listing import Experiment, experiments_of, read_figures, read_groups
-from primus.params import load, read_params
+from primus.params import layered, load, read_params
 from primus.training.method import MethodSettings
 from primus.training.run import PretrainSettings
 from tests.experiments.toy_project import write_list
@@ -32,7 +34,7 @@ def test_every_listed_experiment_composes(profile: str, tmp_path: Path) -> None:
         path.write_text(yaml.safe_dump(composed(experiment, params)))
         settings = load(PretrainSettings, "pretrain", path)
         load(FewShotParams, "fewshot", path)
-        assert len(settings.seeds) == experiment.seeds >= 3, experiment.name
+        assert len(settings.seeds) == experiment.seeds >= (1 if "augmentation_pairs" in experiment.name else 3), experiment.name
         for method, entry in read_params(path)["methods"].items():
             load(MethodSettings, entry["section"], path)
             assert method in experiment.methods
@@ -45,6 +47,17 @@ def test_the_groups_of_the_issue_are_listed() -> None:
     weights = ("loss.lambda_ss", "loss.lambda_mm", "loss.lambda_nn")
     subsets = {tuple(variant.experiment.settings.get(weight, 1) for weight in weights) for variant in groups["losses"].variants}
     assert len(subsets) == 7
+
+
+def test_every_transformation_and_every_pair_of_them_is_listed() -> None:
+    groups = {group.name: group for group in read_groups("demo", ROOT / "experiments.yaml", ROOT / "params.yaml")}
+    params = read_params(ROOT / "params.yaml")
+    listed = []
+    for variant in groups["augmentation_pairs"].variants:
+        names = [entry["name"] for entry in layered(composed(variant.experiment, params), "pretrain.augment")]
+        assert "-".join(names) == variant.name
+        listed.append(frozenset(names))
+    assert sorted(map(sorted, listed)) == sorted(map(sorted, [*combinations(MULTITASK, 1), *combinations(MULTITASK, 2)]))
 
 
 def test_no_two_experiments_share_a_name_or_a_setting() -> None:

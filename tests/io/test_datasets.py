@@ -14,12 +14,12 @@ TABLE = "t,acc_x,acc_y,acc_z,gyro_x,gyro_y,gyro_z,participant\n" + "".join(f"{k 
 @pytest.mark.parametrize("reader", READERS)
 def test_unknown_settings_are_refused_with_the_nearest_one(tmp_path: Path, reader: str) -> None:
     (tmp_path / "a.csv").write_text(TABLE)
-    with pytest.raises(UserError, match=r"dataset mine: unknown setting 'populaton' \(did you mean population\?\).*prefix"):
+    with pytest.raises(UserError, match=r"dataset mine: unknown setting 'populaton'; did you mean 'population'\?.*prefix"):
         open_dataset("mine", {"reader": reader, "populaton": "us"}, FileSet.scan(tmp_path))
 
 
 def test_an_unknown_reader_names_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"reader 'tables' is unknown \(did you mean table\?\)"):
+    with pytest.raises(UserError, match=r"reader 'tables' is unknown; did you mean 'table'\?"):
         open_dataset("mine", {"reader": "tables"}, FileSet(tmp_path, {}))
 
 

@@ -64,5 +64,5 @@ def test_a_missing_variable_a_missing_and_an_empty_root(tmp_path, monkeypatch):
 
 
 def test_an_unknown_reader_names_the_nearest(tmp_path):
-    with pytest.raises(UserError, match="did you mean egoexo4d"):
+    with pytest.raises(UserError, match="did you mean 'egoexo4d'"):
         open_dataset("x", {"reader": "egoexo"}, FileSet(tmp_path, {}))

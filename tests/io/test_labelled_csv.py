@@ -106,11 +106,24 @@ def test_a_new_data_set_in_a_few_lines_of_params(tmp_path: Path) -> None:
     [
         ("absent", r"spec 'absent' is unknown; expected one of sp-sw-har-phone"),
         (None, "spec None is unknown"),
-        ({"file": "x"}, "time is missing"),
-        ({**asdict(UCA_EHAR), "tiem": 1}, "tiem is no field"),
-        ({**asdict(UCA_EHAR), "accel": ["Ax"]}, "accel needs the three columns"),
+        ({"file": "x"}, r"missing value for .*spec\.gyro.*null.*missing value for .*spec\.time: set it there;"),
+        (["sp-sw-har-phone"], r"spec \['sp-sw-har-phone'\] is unknown"),
+        ({**asdict(UCA_EHAR), "tiem": 1}, r"unknown key dataset mine: spec\.tiem; did you mean 'time'\?"),
+        ({**asdict(UCA_EHAR), "accel": ["Ax"]}, r"spec\.accel must list 3 values, found \['Ax'\]"),
+        ({**asdict(UCA_EHAR), "gyro": "Gx"}, r"spec\.gyro must be a list, found 'Gx'"),
+        (
+            {**asdict(UCA_EHAR), "time": 3, "label": ["activity"]},
+            r"spec\.time must be a text, found 3; .*spec\.label must be a text, found \['activity'\]",
+        ),
+        ({**asdict(UCA_EHAR), "labels": ["walk"]}, r"spec\.labels must be a mapping, found \['walk'\]"),
+        ({**asdict(UCA_EHAR), "separator": 1}, r"spec\.separator must be a text, found 1"),
+        ({**asdict(UCA_EHAR), "separator": ";;"}, "separator is ';;'; expected one character"),
+        ({**asdict(UCA_EHAR), "tables": "("}, "tables '.' is not a regular expression"),
+        ({**asdict(UCA_EHAR), "header": "T"}, r"spec\.header must be a list"),
+        ({**asdict(UCA_EHAR), "header": ["T", "T"]}, "header names T twice"),
+        ({**asdict(UCA_EHAR), "header": ["T", "Ax"]}, "header lacks Ay, Az, Gx, Gy, Gz, CLASS"),
         ({**asdict(UCA_EHAR), "accel_unit": "furlong"}, "unit 'furlong' is unknown; expected one of m/s"),
-        ({**asdict(UCA_EHAR), "time_unit": "min"}, "time_unit 'min' is unknown"),
+        ({**asdict(UCA_EHAR), "time_unit": "min"}, r"spec\.time_unit must be one of 's', 'ms', 'us', 'ns', found 'min'"),
         ({**asdict(UCA_EHAR), "file": "("}, "not a regular expression"),
         ({**asdict(UCA_EHAR), "file": "x"}, "no group"),
     ],
@@ -271,3 +284,23 @@ def test_a_file_whose_name_nobody_knows_is_a_reject_and_the_other_device_is_not(
     assert [(reject.take_uid, reject.reason) for reject in rejects] == [("anna", "unreadable_metadata")]
     assert "anna.csv" in rejects[0].detail
     assert "_sp" in rejects[0].detail, "what was expected is said"
+
+
+def test_files_without_a_header_line(tmp_path: Path) -> None:
+    write(tmp_path, "s01_01_sp.csv", rows())
+    reason, detail = only_reject(tmp_path)
+    assert reason == "unreadable_imu"
+    assert "has no header line, it begins with" in detail
+    assert "`header: [...]`" in detail
+    spec = {**asdict(SPECS["sp-sw-har-phone"]), "header": HEADER.strip().split(",")}
+    (take,), rejects = dataset(tmp_path, spec).takes()
+    assert rejects == []
+    stated = dataset(tmp_path, spec).read_imu(take).recording
+    write(tmp_path / "with", "s01_01_sp.csv", HEADER + rows())
+    (take,), _ = dataset(tmp_path / "with").takes()
+    usual = dataset(tmp_path / "with").read_imu(take).recording
+    np.testing.assert_array_equal(stated.timestamps_ns, usual.timestamps_ns)
+    np.testing.assert_array_equal(stated.accel, usual.accel)
+    assert "is a header already" in dataset(tmp_path / "with", spec).takes()[1][0].detail
+    shorter = {**spec, "header": [*spec["header"], "more"]}
+    assert "its first row has 8 values, the stated header 9 columns" in dataset(tmp_path, shorter).takes()[1][0].detail

@@ -337,3 +337,21 @@ def test_names_tell_units() -> None:
         "us",
     ]
     assert guess_columns(["attr_time", "attr_x", "attr_y", "attr_z"], "x").accel == ("attr_x", "attr_y", "attr_z")
+
+
+@pytest.mark.parametrize("how", [{}, {"sep": ";", "decimal": ","}])
+def test_a_table_without_a_header_line(tmp_path: Path, how: dict[str, str]) -> None:
+    table = frame()
+    path = save(table, tmp_path / "walk.csv", header=False, **how)
+    if not how:
+        with pytest.raises(UserError, match=r"walk\.csv: has no header line, it begins with 0\.0, .*; add one, or state .* `header: \[\.\.\.\]`"):
+            read_imu_table(path)
+    names = list(table.columns)
+    expect(path, header=names)
+    (take,), _ = dataset(tmp_path, header=names).takes()
+    assert dataset(tmp_path, header=names).read_imu(take).recording.rate_hz == pytest.approx(100, rel=1e-3)
+    for wrong, said in (("time", "expected a list with the name of every column"), (["t", "t"], "names t twice")):
+        with pytest.raises(UserError, match=said):
+            dataset(tmp_path, header=wrong)
+    with pytest.raises(UserError, match="a Parquet file names its columns itself"):
+        read_imu_table(save(table, tmp_path / "walk.parquet"), header=names)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import primus
+from primus.commands.weights import import_checkpoint
 from primus.errors import UserError
 from primus.models.encoder import ImuEncoder
 from primus.models.weights import load_released_checkpoint
@@ -132,3 +133,42 @@ def test_everything_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         load_released_checkpoint(path)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "executed").exists()
+
+
+def test_importing_loses_nothing_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save(lightning(ImuEncoder()), tmp_path / "released.ckpt")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "README.md").write_text("mine")
+    import_checkpoint(Path("released.ckpt"), Path("model"))
+    import_checkpoint(Path("released.ckpt"), Path("model"))  # an earlier result is replaced
+    (tmp_path / "a file").touch()
+    (tmp_path / "things").mkdir()
+    (tmp_path / "things" / "head.json").touch()
+    for out, said in (
+        (".", "working folder"),
+        ("a file", "OUT a file is a file"),
+        ("things", "folder of other things"),
+        ("a file/model", "cannot write"),
+    ):
+        with pytest.raises(UserError, match=said):
+            import_checkpoint(Path("released.ckpt"), Path(out))
+    (tmp_path / "model" / "head.json").touch()
+    with pytest.raises(UserError, match=r"holds head\.json beside a model"):
+        import_checkpoint(Path("released.ckpt"), Path("model"))
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_saving_replaces_a_model_card_and_no_other_readme(tmp_path: Path) -> None:
+    encoder = ImuEncoder()
+    encoder.save_pretrained(tmp_path)
+    card = tmp_path / "README.md"
+    card.write_text(card.read_text() + "\nMore about these weights.\n")
+    encoder.save_pretrained(tmp_path)
+    card.write_text("# My project\n\nIt is no card, though it speaks of library_name: primus-imu\n")
+    with pytest.raises(UserError, match=r"README\.md is no model card"):
+        encoder.save_pretrained(tmp_path)
+    assert card.read_text().startswith("# My project")
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="is a file; give a folder"):
+        encoder.save_pretrained(tmp_path / "file")
+    assert not list(tmp_path.glob(".*.tmp"))

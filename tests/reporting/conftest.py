@@ -43,6 +43,7 @@ PARAMS = {
         "margin": 0.02,
         "seed": 0,
     },
+    "robustness": {"encoders": 1},
     "report": {"headline_shots": 2, "reference": "random", "lead_method": "primus", "lead_dataset": "kitchen"},
 }
 
@@ -59,10 +60,10 @@ def segments_of(dataset: str, people: int) -> tuple[pd.DataFrame, pd.DataFrame, 
         for index in range(12):
             label = index % 3
             where = (f"{take}_{index * 5000}", dataset, take, f"{dataset}/{person}", "probe", index * 5.0, index * 5.0 + 5)
-            rows.append((*where, CLASSES[label], [], None))
+            rows.append((*where, CLASSES[label], [], None, f"site {person % 2}"))
             wave = np.sin(2 * np.pi * (label + 1) * time + rng.uniform(0, 6, size=(6, 1)))
             windows.append(wave + rng.normal(size=(6, 250)) * 0.3 + np.array([9.81, 0, 0, 0, 0, 0])[:, None])
-    names = ["segment_id", "dataset", "take_uid", "participant", "purpose", "start_s", "end_s", "label", "texts", "video_path"]
+    names = ["segment_id", "dataset", "take_uid", "participant", "purpose", "start_s", "end_s", "label", "texts", "video_path", "site"]
     return (
         pd.DataFrame(rows, columns=names),
         pd.DataFrame(splits, columns=["fold", "dataset", "take_uid", "participant", "split"]),

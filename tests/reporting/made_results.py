@@ -16,16 +16,16 @@ METHODS = ("primus", "simclr", "random")
 DATASETS = ("egoexo4d", "ego4d", "realworld")
 
 
-def beside(**tables: pd.DataFrame | dict[str, int]) -> Beside:
+def beside(**tables: Any) -> Beside:
     """What stands beside the sweep: nothing but what is given."""
     composed, mapped, ablated = (pd.DataFrame(columns=columns) for columns in (COMPOSITION, MAP, ABLATIONS))
-    empty: dict[str, Any] = {"composition": composed, "map": mapped, "ablations": ablated, "wordings": {}, "gallery": {}}
+    empty: dict[str, Any] = {"composition": composed, "map": mapped, "ablations": ablated, "wordings": {}, "gallery": {}, "labelled_sites": {}}
     empty["zeroshot"] = pd.DataFrame(columns=["dataset", "method", "accuracy", "accuracy_lo", "accuracy_hi"])
     empty["retrieval"] = pd.DataFrame(columns=["method", "direction", "metric", "value", "lo", "hi", "chance"])
     empty["robustness"] = pd.DataFrame(columns=["dataset", "method", "condition", "kind", "severity", "shots", "test_segments"])
-    empty["sites"] = pd.DataFrame(columns=["dataset", "check", "method", "accuracy", "accuracy_lo", "accuracy_hi", "chance"])
+    empty["sites"] = pd.DataFrame(columns=["dataset", "check", "method", "shots", "accuracy", "accuracy_lo", "accuracy_hi", "chance"])
     empty["tests"] = pd.DataFrame(
-        columns=["dataset", "shots", "method", "other", "n", "difference", "p", "p_holm", "effect", "margin", "p_equivalent"]
+        columns=["dataset", "shots", "method", "other", "n", "difference", "p", "p_holm", "least_p", "family", "effect", "margin", "p_equivalent"]
     )
     return Beside(**(empty | tables))
 
@@ -47,9 +47,11 @@ def ablation(
 
 def results(shots: tuple[int, ...] = (1, 2, 5, 10, 20, 50), participants: int = 4, seeds: int = 1, **changes: object) -> Results:
     """Results as the demo has them, with made-up scores."""
-    scores, differences, rows, predictions = [], [], [], []
+    scores, differences, areas, rows, predictions = [], [], [], [], []
     for dataset in DATASETS:
         for number, method in enumerate(METHODS):
+            curve = {"dataset": dataset, "method": method, "representation": "feature", "head": "logistic", "probed": True}
+            areas += [curve | {"metric": name, "area": 0.5, "lo": 0.4, "hi": 0.6, "shots_from": 1, "shots_to": 20} for name in METRICS]
             for size in shots:
                 value = 0.7 - 0.2 * number - 0.1 / size
                 complete = size < 50
@@ -82,6 +84,7 @@ def results(shots: tuple[int, ...] = (1, 2, 5, 10, 20, 50), participants: int = 
         lead=("egoexo4d", "primus"),
         scores=pd.DataFrame(scores),
         differences=pd.DataFrame(differences, columns=["dataset", "method", "other", "shots", "metric", "difference", "lo", "hi"]),
+        areas=pd.DataFrame(areas),
         rows=pd.DataFrame(rows),
         predictions=pd.DataFrame(predictions),
         datasets={name: DatasetFacts(8, participants, 1234, 1) for name in DATASETS},
@@ -91,5 +94,7 @@ def results(shots: tuple[int, ...] = (1, 2, 5, 10, 20, 50), participants: int = 
         segments={},
         beside=beside(),
         margin=0.02,
+        protocol="ours",
+        degraded_encoders=1,
     )
     return dataclasses.replace(made, **changes)  # type: ignore[arg-type]

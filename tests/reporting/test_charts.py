@@ -1,3 +1,4 @@
+import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from primus.reporting.charts import Curve, curves_chart, intervals_chart, matrix_chart, nice_ticks
 from primus.reporting.palette import looks, stylesheet
-from primus.reporting.svg import element, label
+from primus.reporting.svg import element, label, marker
 
 
 @given(low=st.floats(-1e6, 1e6), span=st.floats(1e-3, 1e6), most=st.integers(3, 10))
@@ -50,6 +51,22 @@ def test_charts_are_well_formed_and_place_points_where_they_belong() -> None:
     assert points[2].attrib["fill"] == "var(--page)", "an incomplete point is hollow"
     ET.fromstring(intervals_chart("t", "d", [("primus", seen["primus"], 3.0, -1.0, 7.0)], x_title="gain"))
     ET.fromstring(matrix_chart("t", "d", ["a", "b"], [[1.0, 0.0], [0.25, 0.75]]))
+
+
+def test_an_incomplete_point_differs_in_every_marker() -> None:
+    for look in looks(["primus", *(f"other {number}" for number in range(9))]).values():
+        assert marker(look.marker, 5, 5, hollow=True) != marker(look.marker, 5, 5)
+
+
+def test_many_bands_are_fainter_than_few() -> None:
+    options = {"x_title": "k", "y_title": "a", "x_ticks": [1, 10], "x_range": (1, 10), "log_x": True, "y_range": (0.0, 1.0), "percent": True}
+    opacity = []
+    for many in (3, 10):
+        seen = looks([f"method {number}" for number in range(many)])
+        curves = [Curve(name, look, [1, 10], [0.2, 0.3], [0.1, 0.2], [0.3, 0.4]) for name, look in seen.items()]
+        drawn = curves_chart("t", "d", curves, **options)  # type: ignore[arg-type]
+        opacity.append(float(re.search(r'fill-opacity="([\d.]+)"', drawn).group(1)))  # type: ignore[union-attr]
+    assert opacity == [0.15, 0.05]
 
 
 def test_methods_look_the_same_whoever_is_beside_them_and_never_alike() -> None:

@@ -12,19 +12,21 @@ from scipy.stats import norm
 from primus.reporting.ablations import COLUMNS
 from primus.reporting.claims import BASELINES, CLAIMS, NOT_MEASURED, UNTESTED, Finding, apart, claims_table, findings, strongest_gains, verdict
 from primus.reporting.results import Interval, Results
-from primus.reporting.verdicts import NOT_SUPPORTED, SUPPORTED, UNDECIDED, equals, gains, unpaired, within
+from primus.reporting.verdicts import NOT_SUPPORTED, SMALLER, SUPPORTED, UNDECIDED, equals, gains, unpaired, within
 from tests.reporting.made_results import ablation, beside, gain_rows, results
 
 
 @pytest.mark.parametrize(
     ("gain", "size", "says"),
     [
-        ((0.1, 0.05, 0.2), 0.15, SUPPORTED), ((0.1, 0.05, 0.14), 0.15, NOT_SUPPORTED), ((0.1, -0.01, 0.2), 0.15, UNDECIDED),
+        ((0.03, 0.005, 0.16), 0.15, UNDECIDED), ((0.1, 0.05, 0.2), 0.15, UNDECIDED), ((0.1, -0.01, 0.2), 0.15, UNDECIDED),
+        ((0.14, 0.05, 0.2), 0.15, SUPPORTED), ((0.135, 0.12, 0.145), 0.15, SUPPORTED), ((0.2, -0.01, 0.4), 0.15, UNDECIDED),
+        ((0.06, 0.03, 0.09), 0.15, SMALLER), ((0.03, -0.01, 0.07), 0.15, NOT_SUPPORTED), ((-0.01, -0.2, 0.18), 0.15, UNDECIDED),
         ((0.1, 0.05, 0.2), 0.0, SUPPORTED), ((-0.1, -0.2, 0.0), 0.0, NOT_SUPPORTED), ((0.0, -0.1, 0.1), 0.0, UNDECIDED),
     ],
 )  # fmt: skip
 def test_gains(gain: tuple[float, float, float], size: float, says: str) -> None:
-    assert gains(Interval(*gain), size) == says
+    assert gains(Interval(*gain), size, 0.02) == says
 
 
 @given(mean=st.floats(-0.1, 0.1), error=st.floats(0.001, 0.05), margin=st.floats(0.005, 0.05))
@@ -111,6 +113,17 @@ def test_a_missing_baseline_can_contradict_a_gain_but_not_support_it() -> None:
     rows = without.differences
     small = rows.assign(**{name: rows[name] / 3 for name in ("difference", "lo", "hi")})
     assert by_claim(dataclasses.replace(without, differences=small))["a"][0].reading == NOT_SUPPORTED
+    assert by_claim(dataclasses.replace(made, differences=small))["a"][0].reading == SMALLER, "with every baseline there is a gain"
+
+
+@pytest.mark.parametrize(
+    ("difference", "says"),
+    [((0.04, 0.01, 0.08), SUPPORTED), ((0.02, 0.01, 0.08), UNDECIDED), ((0.02, 0.01, 0.04), SMALLER), ((0.02, -0.01, 0.04), NOT_SUPPORTED)],
+)
+def test_what_self_supervision_adds_is_held_to_the_size_claimed(difference: tuple[float, float, float], says: str) -> None:
+    rows = [(*ablation("losses", "all", 0.4, dataset="realworld")[:11], "mm-nn", *difference), ablation("losses", "mm-nn", 0.3, dataset="realworld")]
+    made = full(beside=beside(ablations=pd.DataFrame(rows, columns=COLUMNS)))
+    assert [one.reading for one in by_claim(made)["g"] if one.dataset == "realworld"] == [says]
 
 
 def test_equivalence_uses_the_stage_s_own_test() -> None:

@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from primus.evaluation.protocols import Protocol, apply_protocol
 from primus.reporting.composition import COLUMNS, composition, covered_seconds
 
 
@@ -48,3 +50,30 @@ def test_takes_people_segments_and_classes_are_counted_per_fold_and_split() -> N
     assert found[0, "d", "shots"]["participants"] == 1
     assert found[0, "e", "train"]["classes"] == 0
     assert table[table["fold"] == 0]["split"].tolist() == ["shots", "test", "train"], "by data set, then in the order of the pipeline"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "splits", "shots"),
+    [
+        ("ours", {"train": 12, "shots": 8, "test": 8}, (8, 4)),
+        ("table1", {"train": 12, "shots": 8, "test": 16}, (8, 4)),
+        ("code", {"train": 12, "shots": 8, "head_val": 4, "test": 4}, (8, 4)),
+    ],
+)
+def test_the_splits_counted_are_those_that_the_protocol_made(protocol: Protocol, splits: dict[str, int], shots: tuple[int, int]) -> None:
+    """Of takes that were pretrained on and give shots, labelled segments alone are shots."""
+    rows = [
+        segment(f"{purpose}{n}", 5 * part, 5 * part + 5, participant=f"d/{purpose}{n}", purpose=purpose, segment_id=f"{purpose}{n}_{part}",
+                label=None if purpose == "pretrain" and part == 2 else "ab"[n % 2])
+        for purpose, takes, parts in (("pretrain", 4, 3), ("probe", 8, 2)) for n in range(takes) for part in range(parts)
+    ]  # fmt: skip
+    segments = pd.DataFrame(rows)
+    made = [(0, "d", f"pretrain{n}", f"d/pretrain{n}", "train") for n in range(4)]
+    made += [(0, "d", f"probe{n}", f"d/probe{n}", "shots" if n < 4 else "test") for n in range(8)]
+    table = pd.DataFrame(made, columns=["fold", "dataset", "take_uid", "participant", "split"])
+    found = composition(segments, apply_protocol(protocol, segments, table, 0)[1]).set_index("split")
+    assert found["segments"].to_dict() == splits
+    assert (found.loc["shots", "segments"], found.loc["shots", "participants"]) == shots
+    assert found.loc["shots", "hours"] == pytest.approx(40 / 3600)
+    assert found.loc["train", "hours"] == pytest.approx(60 / 3600)
+    assert found["participants"].min() > 0, "people are named whatever the protocol makes of them"

@@ -50,9 +50,9 @@ def test_clouds_keep_distances_and_stay_inside() -> None:
     ET.fromstring(cloud_chart("t", "d", {"a": (seen["a"], [(1, 1)])}, axes=("x", "y")))
 
 
-def test_forty_classes_differ_in_colour_or_marker() -> None:
-    found = class_looks([f"class {number}" for number in range(40)])
-    assert len({(look.css, look.marker) for look in found.values()}) == 40
+def test_fifty_classes_differ_in_colour_or_marker() -> None:
+    found = class_looks([f"class {number}" for number in range(50)])
+    assert len({(look.css, look.marker) for look in found.values()}) == 50
 
 
 def test_zero_shot_stands_apart_from_the_logarithmic_axis() -> None:

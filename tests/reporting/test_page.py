@@ -9,11 +9,14 @@ import pytest
 
 from primus.reporting.ablations import COLUMNS
 from primus.reporting.composition import COLUMNS as COMPOSITION
-from primus.reporting.html import anchor, contents, section
+from primus.reporting.html import anchor, contents, section, table
+from primus.reporting.paper import claims
 from primus.reporting.report import confusion_table, figure_tables, report_page
 from primus.reporting.results import Results
+from primus.reporting.verdicts import SMALLER
 from tests.inspection.document import Document
 from tests.reporting.made_results import METHODS, ablation, beside, results
+from tests.reporting.test_claims import full
 
 HOSTILE = "</svg><script>alert('1')</script>&\"<b>"
 
@@ -37,6 +40,8 @@ def everything(odd: str = "a class") -> Results:
         "difference": 0.1,
         "p": 0.1,
         "p_holm": 0.2,
+        "least_p": 0.375,
+        "family": 3,
         "effect": 1.0,
     }
     site = {"method": "primus", "shots": 20, "accuracy": 0.4, "accuracy_lo": 0.3, "accuracy_hi": 0.5, "chance": 0.1, "dataset": "ego4d"}
@@ -116,6 +121,16 @@ def test_every_section_with_a_figure_says_what_was_run_and_holds_the_numbers() -
     assert [f"#{name}" for name in re.findall(r'<h2 id="([^"]*)"', page)] == Document(page).loads, "the contents name every section"
 
 
+def test_tests_that_cannot_reach_5_percent_are_said_and_an_effect_without_a_size_is_a_dash() -> None:
+    made = everything()
+    tests = made.beside.tests
+    assert "ego4d: with 4 people and 3 pairs no p (Holm) can be below 0.38" in report_page(made)
+    enough = tests.assign(n=15, least_p=3 * 2.0**-14, effect=float("nan"))
+    page = report_page(dataclasses.replace(made, beside=dataclasses.replace(made.beside, tests=enough)))
+    assert "no p (Holm) can be below" not in page
+    assert "<td>0.200</td><td>-</td><td>0.300</td>" in page
+
+
 def test_what_was_not_run_is_said() -> None:
     page = report_page(results())
     assert page.count("Not measured in this run") >= 3
@@ -125,8 +140,8 @@ def test_what_was_not_run_is_said() -> None:
 
 def test_equal_results_are_equal_bytes() -> None:
     assert report_page(everything()) == report_page(everything())
-    for name, table in figure_tables(everything()).items():
-        pd.testing.assert_frame_equal(table, figure_tables(everything())[name])
+    for name, found in figure_tables(everything()).items():
+        pd.testing.assert_frame_equal(found, figure_tables(everything())[name])
 
 
 def test_tables_for_dvc_keep_their_columns_without_rows() -> None:
@@ -147,3 +162,16 @@ def test_confusion_is_that_of_the_head_a_method_is_judged_by() -> None:
 def test_contents_link_to_headings() -> None:
     assert anchor("Fig. 4: accuracy by <k>") == "fig-4-accuracy-by-k"
     assert '<a href="#a-b">A &amp; b</a>' in contents([section("A & b", "")])
+
+
+def test_the_page_words_a_smaller_gain_and_its_rule() -> None:
+    made = full()
+    small = made.differences.assign(**{name: made.differences[name] / 3 for name in ("difference", "lo", "hi")})
+    page = claims(dataclasses.replace(made, differences=small))
+    assert f'<td data-label="verdict">{SMALLER}</td>' in page
+    assert "less a margin of 2 points" in page
+
+
+def test_a_table_that_scrolls_can_be_reached_by_keyboard_and_has_a_name() -> None:
+    drawn = ET.fromstring(table('a "b"', ["x"], [["y"]]))
+    assert (drawn.get("role"), drawn.get("tabindex"), drawn.get("aria-label")) == ("region", "0", 'a "b"')

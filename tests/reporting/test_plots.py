@@ -12,6 +12,8 @@ from dvc_render.vega import VegaRenderer
 
 from primus.errors import UserError
 from primus.reporting import plots_page
+from primus.reporting.report import figure_tables
+from tests.reporting.made_figures import TEN, figures
 
 ROOT = Path(__file__).resolve().parents[2]
 vl_convert = pytest.importorskip("vl_convert", reason="vl-convert-python (extra dev) is not installed")
@@ -155,3 +157,13 @@ def test_dvc_plots_need_no_network_and_setting_up_twice_changes_nothing(tmp_path
     assert '"loss"' in shown
     assert "{plot_divs}" not in shown
     assert "{refresh_tag}" not in shown
+
+
+def test_heads_are_drawn_by_method_at_the_headline() -> None:
+    table = figure_tables(figures())["heads"]
+    rows = [{name: str(value) for name, value in row.items()} | {"rev": "workspace"} for row in table.to_dict("records")]
+    _, svg = drawn("intervals", rows, x="head", y="accuracy", x_label="head")
+    assert svg.count('aria-roledescription="point"') == len(table)
+    assert svg.count('aria-roledescription="rule mark"') == len(table)
+    for name in (*TEN, "logistic", "finetune"):
+        assert f">{name}</text>" in svg

@@ -18,7 +18,7 @@ from primus.reporting.ablations import COLUMNS
 
 RunStage = Callable[..., subprocess.CompletedProcess[str]]
 Finished = tuple[Path, dict[str, str]]
-FIGURES = ("augmentations", "claims", "confusion", "feature_map", "fraction_aligned", "losses", "table1")
+FIGURES = ("augmentations", "claims", "confusion", "feature_map", "fraction_aligned", "heads", "losses", "table1")
 METRICS = ("metrics/fewshot.json", "metrics/summary.json", "metrics/plots/fewshot.csv", *(f"metrics/figures/{name}.csv" for name in FIGURES))
 
 
@@ -134,6 +134,20 @@ def test_ablations_of_this_profile_are_drawn(copy_of: Callable[[], Path], run_st
     assert "SS+&lt;NN&gt;" in page
     assert "SS+<NN>" not in page
     assert pd.read_csv(root / "metrics/figures/losses.csv")["variant"].tolist() == ["SS+<NN>"]
+
+
+def test_the_protocol_and_people_on_both_sides_are_those_the_few_shot_stage_reported(copy_of: Callable[[], Path], run_stage: RunStage) -> None:
+    root = copy_of()
+    path = root / "metrics/fewshot.json"
+    found = json.loads(path.read_text())
+    found["kitchen"]["shared_participants"] = 2
+    path.write_text(json.dumps(found | {"protocol": "code"}))
+    done = run_stage(root, "stages.report")
+    assert done.returncode == 0, done.stderr
+    assert "People who gave shots are tested, too (2 in kitchen)" in " ".join(done.stdout.split())
+    page = (root / "data/small/report/index.html").read_text()
+    assert "Protocol code" in page
+    assert "nobody in it was seen" not in page
 
 
 def test_a_real_corpus_has_no_banner(copy_of: Callable[[], Path], run_stage: RunStage) -> None:
