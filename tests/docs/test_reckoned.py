@@ -56,8 +56,8 @@ def test_the_hours_of_fine_tuning(params: dict[str, Any]) -> None:
     figures, step = read_figures(PROFILE), result("pretrain-step")
     own = composed(figures, params)
     tuning = FinetuneSettings(**layered(own, "fewshot.finetune") | {"lr": tuple(own["fewshot"]["finetune"]["lr"])})
-    shots, also = (layered(own, f"fewshot.{key}") for key in ("shots", "also_finetuned"))
-    drawn = [size for size in shots for _ in range(figures.seeds)] + [size for size in also["shots"] for _ in also["methods"]]
+    shots, fewer, others = (layered(own, f"fewshot.{key}") for key in ("shots", "also_finetuned.shots", "also_finetuned.methods"))
+    drawn = [size for size in shots for _ in range(figures.seeds)] + [size for size in fewer for _ in others]
     assert len(drawn) == _finetuned(own, figures.seeds), "standard with every seed at every number of shots, others with one seed at some"
     fits = len(drawn) * own["fewshot"]["episodes"] * sum(FOLDS.values())
     steps = own["fewshot"]["episodes"] * sum(FOLDS[name] * tuning.budget(size * CLASSES[name]) for name in FOLDS for size in drawn)
@@ -67,13 +67,8 @@ def test_the_hours_of_fine_tuning(params: dict[str, Any]) -> None:
     tested = len(drawn) * own["fewshot"]["episodes"] * len(FOLDS) * TEST_SEGMENTS
     scored = tested / (sweep["segments"] / sweep["features_s"]) / 3600
     text = (ROOT / "README.md").read_text()
-    for said in (
-        f"so {len(drawn)} ",
-        f"= {fits:,} fits".replace(",", " "),
-        f"({trained:.1f} h;",
-        f"({scored:.1f} h,",
-        f"and {trained + scored:.1f} of fine-tuning",
-    ):
+    hours_said = (f"({trained:.1f} h;", f"({scored:.1f} h,", f"and {trained + scored:.1f} of fine-tuning")
+    for said in (f"so {len(drawn)} ", f"= {fits:,} fits".replace(",", " "), *hours_said):
         assert said in text, said
 
 
