@@ -29,7 +29,7 @@ class FinetuneSettings:
 
     Attributes:
         steps: optimiser steps of the final training, at least.
-        passes: over the shots, at least: many shots get more steps, else they would not be learnt.
+        passes: over the shots, at least: many shots get more steps, else they would not be learnt. 0: `steps` it is.
         epochs: passes over the shots in place of both (the published schedule: 20), None for those.
         batch_size: shots in a step (all of them where there are fewer).
         lr: candidates, increasing; with a single shot in some class there is nothing to choose on and the middle one is taken.
@@ -38,7 +38,7 @@ class FinetuneSettings:
     """
 
     steps: int = 100
-    passes: int = 20
+    passes: int = 0
     epochs: int | None = None
     batch_size: int = 32
     lr: tuple[float, ...] = (0.0003, 0.001, 0.003)
@@ -46,10 +46,10 @@ class FinetuneSettings:
     weight_decay: float = 1e-4
 
     def __post_init__(self) -> None:
-        for name in ("steps", "passes", "epochs", "batch_size"):
+        for name, least in (("steps", 1), ("passes", 0), ("epochs", 1), ("batch_size", 1)):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"fewshot.finetune.{name} must be >= 1, found {value}")
+            if value is not None and value < least:
+                raise ValueError(f"fewshot.finetune.{name} must be >= {least}, found {value}")
         if not self.lr or min(self.lr) <= 0 or list(self.lr) != sorted(set(self.lr)):
             raise ValueError(f"fewshot.finetune.lr must be increasing rates > 0, found {list(self.lr)}")
         if not 0 < self.trial_share <= 1:

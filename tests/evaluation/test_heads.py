@@ -129,9 +129,9 @@ def test_the_rate_is_chosen_on_held_out_shots_only(encoder: ImuEncoder) -> None:
 
 
 def test_an_epoch_budget_replaces_steps(encoder: ImuEncoder) -> None:
-    assert FinetuneSettings(steps=7, passes=1).budget(100) == 7
-    assert FinetuneSettings().budget(16) == 100
-    assert FinetuneSettings().budget(400) == 20 * 13, "many shots are gone through as often as the published schedule does"
+    assert FinetuneSettings(steps=7).budget(1000) == 7
+    assert FinetuneSettings(passes=20).budget(16) == 100
+    assert FinetuneSettings(passes=20).budget(400) == 20 * 13, "many shots are gone through as often as the published schedule does"
     assert FinetuneSettings(epochs=20, batch_size=256).budget(300) == 40
     assert FinetuneSettings(epochs=20, batch_size=256).budget(5) == 20
 

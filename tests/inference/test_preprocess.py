@@ -143,7 +143,11 @@ def nan_run(values: Any) -> Any:
 CASES: list[tuple[str, Callable[[], Any], str]] = [
     ("g taken for m/s^2", spoilt(lambda v: v / 9.81), "implausible_gravity.*values in g"),
     ("gravity removed", spoilt(lambda v: v - [0, 0, 9.81, 0, 0, 0]), "implausible_gravity"),
-    ("no unit fits", spoilt(lambda v: v * 17, accel_unit=None), "gravity in no unit; state it .--accel-unit; in params.yaml under units"),
+    (
+        "no unit fits",
+        spoilt(lambda v: v * 17, accel_unit=None),
+        "gravity in no unit; state it .--accel-unit; in Python units=.*; in params.yaml under units",
+    ),
     ("deg/s taken for rad/s", spoilt(lambda v: v * [1, 1, 1, 180, 180, 180]), "is it deg/s"),
     ("unknown unit", spoilt(lambda v: v, accel_unit="feet"), "unit 'feet' is unknown; expected one of m/s"),
     ("no rate", spoilt(lambda v: v, rate_hz=None), "neither rate_hz nor timestamps"),

@@ -78,10 +78,7 @@ def test_sensor_units_are_guessed_and_said(tmp_path: Path, caplog: pytest.LogCap
     path = save(table, tmp_path / "walk.csv")
     with caplog.at_level(logging.WARNING):
         expect(path, {"guessed_time_s": 1, "guessed_accel_g": 1, "guessed_gyro_deg_s": 1})
-    assert (
-        "walk.csv: units guessed: accel g, gyro deg/s, time s; state it (--accel-unit, --gyro-unit, --time-unit; in params.yaml under units"
-        in caplog.text
-    )
+    assert "walk.csv: units guessed: accel g, gyro deg/s, time s; state it (--accel-unit, --gyro-unit, --time-unit; in Python units=" in caplog.text
     caplog.clear()
     expect(path, {}, units={"time": "s", "accel": "g", "gyro": "dps"})
     assert not caplog.text
