@@ -1,6 +1,8 @@
 """Fixtures every test may use: real recordings where they lie beside the checkout, and one thread per process."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -33,3 +35,13 @@ def shared_dir() -> Path:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the project's own work cache."""
     monkeypatch.setenv("PRIMUS_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(autouse=True)
+def _readers_that_speak() -> Iterator[None]:
+    """A command that sums up what readers guessed silences them for its process; tests share one."""
+    loggers = [logging.getLogger(f"primus.io.{name}") for name in ("table_file", "table")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
