@@ -4,12 +4,13 @@ python .ci/docs_errors.py --write
 python .ci/docs_errors.py            exit status 1 where the table is not what it would write
 """
 
-import argparse
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+from written_part import keep  # noqa: E402
 
 from primus.reasons import EXPLANATIONS  # noqa: E402
 
@@ -27,19 +28,5 @@ def page(text: str) -> str:
     return before + head + rows + gap + after
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true")
-    arguments = parser.parse_args()
-    found = PAGE.read_text(encoding="utf-8")
-    wanted = page(found)
-    if arguments.write:
-        PAGE.write_text(wanted, encoding="utf-8")
-    elif found != wanted:
-        print("the table of docs/errors.md is not what primus/reasons.py says; run `make docs`", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(keep(PAGE, page, "the table of docs/errors.md is not what primus/reasons.py says", __doc__))

@@ -4,7 +4,6 @@ python .ci/docs_formats.py --write
 python .ci/docs_formats.py            exit status 1 where the tables are not what it would write
 """
 
-import argparse
 import inspect
 import re
 import sys
@@ -14,6 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+from written_part import keep  # noqa: E402
 
 from primus.io.datasets import COMMON, READERS  # noqa: E402
 from primus.io.specs import SPECS, CsvSpec  # noqa: E402
@@ -93,19 +94,5 @@ def page(text: str) -> str:
     return before + begin + "\n" + settings() + end + after
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true")
-    arguments = parser.parse_args()
-    found = PAGE.read_text(encoding="utf-8")
-    wanted = page(found)
-    if arguments.write:
-        PAGE.write_text(wanted, encoding="utf-8")
-    elif found != wanted:
-        print("the settings in docs/formats.md are not what the readers' docstrings say; run `make docs`", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(keep(PAGE, page, "the settings in docs/formats.md are not what the readers' docstrings say", __doc__))

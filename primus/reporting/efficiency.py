@@ -51,7 +51,7 @@ def _block(results: Results, dataset: str) -> str:
     drawings = []
     drawn = {method: found[0] for method, found in areas.items() if found}
     if drawn:
-        marks: list[tuple[str, list[Mark]]] = [(name, [(seen[name], *_hundred(area))]) for name, area in drawn.items()]
+        marks: list[tuple[str, list[Mark]]] = [(name, [(seen[name], *area.percents)]) for name, area in drawn.items()]
         best = max(drawn, key=lambda name: drawn[name].mean)
         drawings.append(
             grouped_chart(
@@ -66,7 +66,7 @@ def _block(results: Results, dataset: str) -> str:
         )
     errors: list[tuple[str, list[Mark]]] = []
     for method, found in calibrated.items():
-        known = [(scaling[words], *_hundred(value)) for name, words in MEASURES.items() if (value := found[name])]
+        known = [(scaling[words], *value.percents) for name, words in MEASURES.items() if (value := found[name])]
         if known:
             errors.append((method, known))
     if errors:
@@ -95,7 +95,3 @@ def _block(results: Results, dataset: str) -> str:
 def nats(value: Interval | None) -> str:
     """`2.38 [2.27, 2.49]`; `-` where there is no value."""
     return "-" if value is None else f"{value.mean:.2f} [{value.lo:.2f}, {value.hi:.2f}]"
-
-
-def _hundred(value: Interval) -> tuple[float, float, float]:
-    return 100 * value.mean, 100 * value.lo, 100 * value.hi

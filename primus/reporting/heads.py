@@ -73,7 +73,7 @@ def _own_alone(results: Results) -> str:
 def _block(results: Results, dataset: str, seen: dict[str, Look]) -> str:
     """One data set: the chart, and its numbers."""
     found = {method: _scores(results, dataset, method) for method in results.methods}
-    marks = [(method, [(seen[head], 100 * at.mean, 100 * at.lo, 100 * at.hi) for head, at in scores.items()]) for method, scores in found.items()]
+    marks = [(method, [(seen[head], *at.percents) for head, at in scores.items()]) for method, scores in found.items()]
     best = max(((at.mean, method, head) for method, scores in found.items() for head, at in scores.items()), key=lambda one: one[0])
     drawing = grouped_chart(
         f"Heads on {dataset} at {results.headline} shots",

@@ -217,7 +217,7 @@ def robustness(results: Results) -> str:
             severity = of_condition["severity"].iloc[0]
             name = condition_words(str(of_condition["kind"].iloc[0]), None if severity != severity else float(severity))
             kept = {method: interval_in(by_method[method], "retention") for method in methods if method in by_method}
-            marks.append((name, [(seen[method], 100 * kept[method].mean, 100 * kept[method].lo, 100 * kept[method].hi) for method in kept]))
+            marks.append((name, [(seen[method], *kept[method].percents) for method in kept]))
             shown.append([name, *(percent(kept[method]) if method in kept else "-" for method in methods), sizes(of_condition["test_segments"])])
         worst = min(marks, key=lambda mark: mark[1][0][1])
         drawing = grouped_chart(

@@ -19,6 +19,11 @@ class Interval:
     lo: float
     hi: float
 
+    @property
+    def percents(self) -> tuple[float, float, float]:
+        """Mean and bounds in percent (or percentage points), as charts take them."""
+        return 100 * self.mean, 100 * self.lo, 100 * self.hi
+
 
 def interval_in(row: Mapping[Any, Any], name: str, lo: str | None = None, hi: str | None = None) -> Interval:
     """Mean and bounds of a table's row; the bounds' columns are `<name>_lo` and `<name>_hi` unless they are named."""

@@ -86,7 +86,7 @@ def gains(results: Results) -> str:
             gain, f1 = results.gain(dataset, method), results.gain(dataset, method, "macro_f1")
             if gain is None or f1 is None:
                 continue
-            marks.append((method, seen[method], 100 * gain.mean, 100 * gain.lo, 100 * gain.hi))
+            marks.append((method, seen[method], *gain.percents))
             rows.append([f"{dataset}, {method}", points(gain), points(f1)])
         description = "; ".join(f"{name} {mean:+.1f} points, interval {lo:+.1f} to {hi:+.1f}" for name, _, mean, lo, hi in marks)
         drawing = intervals_chart(f"Gain over {results.reference} on {dataset}", description, marks, x_title="gain in accuracy (percentage points)")
