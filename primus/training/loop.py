@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,7 +85,8 @@ def train(
         world: this process among several that train together.
 
     Raises:
-        UserError: fewer than two segments, or a term or gradient that is not finite (the stored state stays the last good one).
+        UserError: fewer than two segments, a term or gradient that is not finite (the stored state stays the last good one), or nothing that
+            could compile the encoder.
     """
     world = world or World()
     if len(train_rows) < 2:
@@ -105,6 +108,8 @@ def train(
     temperatures = [module for module in objective.modules() if isinstance(module, Temperature)]
     network = [parameter for parameter in [*encoder.parameters(), *objective.parameters()] if not _is_temperature(parameter, temperatures)]
     draws = torch.Generator()
+    if settings.compile:
+        compile_encoder(encoder, data.device)
     encoder.train()
     saved_at = time.monotonic()
 
@@ -163,6 +168,16 @@ def untrained(encoder: ImuEncoder, segments: int) -> TrainingResult:
     weights = {name: value.detach().cpu().clone() for name, value in encoder.state_dict().items()}
     progress = Progress(history=[{"step": 0.0, "epoch": 0.0}], finished=True)
     return TrainingResult(weights, weights, progress, {"train_segments": segments, "steps": 0})
+
+
+def compile_encoder(encoder: ImuEncoder, device: torch.device) -> None:
+    """Let calls of the encoder go through `torch.compile`; names and values of its weights stay. UserError where a CPU has no C++ compiler."""
+    chosen = os.environ.get("CXX", "g++")
+    if device.type == "cpu" and shutil.which(chosen) is None:
+        raise UserError(
+            f"pretrain.compile needs a C++ compiler, and {chosen} is not there; install it, name another in CXX, or leave pretrain.compile out"
+        )
+    encoder.compile()
 
 
 def make_optimiser(encoder: ImuEncoder, objective: Objective, settings: OptimiserSettings) -> torch.optim.Optimizer:

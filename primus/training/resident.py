@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,7 @@ from primus.training.file_rows import FileRows
 
 Store = np.ndarray | FileRows | Tensor
 CPU = torch.device("cpu")
+FINITE_ROWS = 65536  # embeddings looked at at once
 AlignedBy = Literal["take", "segment"]
 
 
@@ -146,7 +147,7 @@ def load_segments(segments: Path, embeddings: Mapping[str, Path]) -> tuple[Resid
         The data (left in their files), the table of segments (row order as in the data) and the attributes of imu.h5.
 
     Raises:
-        UserError: files missing, or not written by the same run.
+        UserError: files missing, not written by the same run, or with embeddings that are not finite.
     """
     table = read_table(segments / "segments.parquet")
     with KeyedArrays(segments / "imu.h5") as file:
@@ -162,12 +163,25 @@ def load_segments(segments: Path, embeddings: Mapping[str, Path]) -> tuple[Resid
                 require_same_space(other, file)
             opened.append(file)
             stores[name] = _store(file, "embedding")
+            _require_finite(stores[name], file.keys, path)
             row = {key: number for number, key in enumerate(file.keys)}
         position[name] = np.array([row.get(key, UNKNOWN) for key in table["segment_id"]], dtype=np.int64)
         unknown = row.keys() - set(table["segment_id"])
         if unknown:
             raise UserError(f"{path} holds {len(unknown)} segments that segments.parquet does not (first {min(unknown)!r}); rerun `dvc repro`")
     return ResidentSegments(imu, stores, position, identities(table)), table, attributes
+
+
+def _require_finite(store: Store, keys: Sequence[str] | np.ndarray, path: Path) -> None:
+    """Raise UserError where an embedding (M, D) holds a number that is not finite: no similarity with it would mean anything."""
+    for start in range(0, len(store), FINITE_ROWS):
+        rows = np.arange(start, min(start + FINITE_ROWS, len(store)))
+        wrong = np.flatnonzero(~np.isfinite(_take(store, rows).numpy()).all(axis=1))
+        if len(wrong):
+            raise UserError(
+                f"{path}: the embedding of {keys[start + int(wrong[0])]!r} holds numbers that are not finite; are the encoder's weights sound?"
+                " Mend embed.encoder and rerun `dvc repro`"
+            )
 
 
 def split_rows(table: pd.DataFrame, splits: pd.DataFrame, fold: int) -> dict[str, np.ndarray]:

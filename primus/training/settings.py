@@ -54,6 +54,7 @@ class TrainingSettings:
         validate_every: epochs between validations.
         patience: validations without improvement after which the run ends; 0 means never.
         precision: "float32", or "bfloat16" for the encoder's matrix products (weights and losses stay float32).
+        compile: whether the encoder goes through `torch.compile`: the same up to rounding, slower on the CPUs tried (docs/deviations.md).
         checkpoint_every_s: seconds of work between checkpoints.
     """
 
@@ -66,6 +67,7 @@ class TrainingSettings:
     validate_every: int = 1
     patience: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
     checkpoint_every_s: float = 30.0
 
     def __post_init__(self) -> None:

@@ -1,11 +1,13 @@
 """The loop: it learns, resumes bit for bit, stops on what is not finite, and validation changes nothing."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
 from primus.augment import Transform
 from primus.errors import UserError
@@ -248,6 +250,27 @@ def test_bfloat16_stays_close_and_keeps_float32_weights(corpus: tuple) -> None: 
     assert all(value.dtype == torch.float32 for value in half.last.values())
     assert half.progress.history[0]["train/total"] == pytest.approx(plain.progress.history[0]["train/total"], rel=0.02)
     assert any(not torch.equal(value, plain.last[name]) for name, value in half.last.items()), "the precision had no effect"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_is_the_same_up_to_rounding(corpus: tuple) -> None:  # type: ignore[type-arg]
+    settings = replace(QUICK, epochs=1)
+    plain = run(corpus, settings=settings)
+    counters.clear()
+    compiled = run(corpus, settings=replace(settings, compile=True))
+    assert counters["stats"]["unique_graphs"] > 0, "nothing was compiled"
+    assert plain.last.keys() == compiled.last.keys(), "compiling renames no weight"
+    for name, value in plain.progress.history[-1].items():
+        if name.startswith(("train/", "val/")):
+            assert compiled.progress.history[-1][name] == pytest.approx(value, rel=1e-3), name
+
+
+def test_without_a_compiler_it_is_said(corpus: tuple, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[type-arg]
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(UserError, match=r"pretrain\.compile needs a C\+\+ compiler, and no-such-compiler is not there"):
+        run(corpus, settings=replace(QUICK, compile=True))
 
 
 def test_only_temperatures_in_use_are_reported(corpus: tuple) -> None:  # type: ignore[type-arg]

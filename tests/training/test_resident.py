@@ -160,6 +160,17 @@ def test_stores_of_different_runs_are_refused(tmp_path: Path) -> None:
         load_segments(tmp_path / "segments", paths(tmp_path))
 
 
+def test_embeddings_that_are_not_finite_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_corpus(tmp_path)
+    keys = read_table(tmp_path / "segments" / "segments.parquet")["segment_id"].tolist()[:5]
+    spoilt = np.ones((5, 16), np.float16)
+    spoilt[3, 2] = np.nan
+    write_store(tmp_path / "embeddings" / "video.h5", keys, spoilt)
+    monkeypatch.setattr("primus.training.resident.FINITE_ROWS", 2)
+    with pytest.raises(UserError, match=rf"video.h5: the embedding of '{keys[3]}' holds numbers that are not finite"):
+        load_segments(tmp_path / "segments", paths(tmp_path))
+
+
 def test_no_embeddings_at_all(tmp_path: Path) -> None:
     write_corpus(tmp_path, imu_only=12)
     data, table, _ = load_segments(tmp_path / "segments", paths(tmp_path))
