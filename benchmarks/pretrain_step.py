@@ -4,6 +4,7 @@
 
 stock_encoder_ms: forward and backward of both views, one after the other, through the encoder's stock modules (torch.nn.Conv1d, torch.nn.GRU).
 step_ms, bfloat16_step_ms: a whole training step (make the view, encode both, retrieve, losses, backward, optimiser, enqueue).
+On a CPU without bfloat16 kernels the step rounds to it (primus.models.rounding) and its floor, which would take minutes, is left out.
 gemm_floor_ms, bfloat16_gemm_floor_ms: only the recurrence's matrix products of a step, by torch.mm. onednn_floor_ms: the same products, all
 large, by the library that the step uses; a step below gemm_floor_ms is one whose products are faster than torch.mm.
 *_over_stock: median over turns of the ratio within a turn. peak_mib: most memory a step takes beyond the data, queue and weights, in its own process.
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from primus.losses.objective import PrimusObjective
 from primus.models.encoder import WIDTH, ConvBlock, ImuEncoder
 from primus.models.products import Product, product_over_rows
+from primus.models.rounding import bfloat16_in_hardware
 from primus.models.rows import Rows
 from primus.training.distributed import World
 from primus.training.forward import forward_pass
@@ -156,8 +158,9 @@ def main(
         "step_ms": make_step(data, queue, "float32"),
         "bfloat16_step_ms": make_step(data, queue, "bfloat16"),
         "gemm_floor_ms": make_floor(batch, torch.float32, place),
-        "bfloat16_gemm_floor_ms": make_floor(batch, torch.bfloat16, place),
     }
+    if place.type != "cpu" or bfloat16_in_hardware():
+        calls["bfloat16_gemm_floor_ms"] = make_floor(batch, torch.bfloat16, place)
     if place.type == "cpu":
         calls["onednn_floor_ms"] = make_floor(batch, torch.float32, place, ours=True)
     measured: dict[str, list[float]] = {name: [] for name in calls}

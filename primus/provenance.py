@@ -2,12 +2,15 @@
 
 import ast
 import hashlib
+import threading
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 HASHED_BYTES = 64 * 2**20
 """Files up to this size are identified by content; larger ones by name, size and modification time."""
+
+_PARSING = threading.Lock()  # CPython 3.11 counts the depth of the tree for all threads together: "AST constructor recursion depth mismatch"
 
 
 def _source(module: str) -> Path | None:
@@ -24,7 +27,9 @@ def _imported(path: Path, package: str, root: str, by_name: bool) -> set[str]:
     With `by_name`, texts that are dotted module names below `root` count as imports too.
     """
     names: set[str] = set()
-    todo: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    text = path.read_text(encoding="utf-8")
+    with _PARSING:
+        todo: list[ast.AST] = [ast.parse(text)]
     while todo:
         node = todo.pop()
         if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):

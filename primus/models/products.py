@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from primus.models.rounding import bfloat16_in_hardware
+
 Then = Literal["none", "sigmoid"]
 Combine = Literal["add", "mul"]
 
@@ -21,7 +23,7 @@ _onednn = torch.ops.mkldnn
 _PRESENT = (
     platform.machine() in ("x86_64", "AMD64")
     and torch.backends.mkldnn.is_available()
-    and all(hasattr(_onednn, name) for name in ("_linear_pointwise", "_reorder_linear_weight", "_is_mkldnn_bf16_supported"))
+    and all(hasattr(_onednn, name) for name in ("_linear_pointwise", "_reorder_linear_weight"))
 )
 
 
@@ -29,7 +31,12 @@ def by_onednn(tensor: Tensor) -> bool:
     """Whether products of such a tensor go to oneDNN."""
     if not _PRESENT or not torch.backends.mkldnn.enabled or tensor.device.type != "cpu" or tensor.numel() == 0:
         return False
-    return tensor.dtype == torch.float32 or (tensor.dtype == torch.bfloat16 and _onednn._is_mkldnn_bf16_supported())
+    return tensor.dtype == torch.float32 or (tensor.dtype == torch.bfloat16 and bfloat16_in_hardware())
+
+
+def by_rounding(tensor: Tensor) -> bool:
+    """Whether products of such a tensor are made in float32 and then rounded: bfloat16 on a CPU without kernels for it."""
+    return tensor.dtype == torch.bfloat16 and tensor.device.type == "cpu" and not bfloat16_in_hardware()
 
 
 class Product:
@@ -43,11 +50,16 @@ class Product:
 
     def __init__(self, weight: Tensor, bias: Tensor | None, rows: int) -> None:
         self.bias = bias
+        self.rounding = by_rounding(weight)
+        if self.rounding:
+            weight, self.bias = weight.float(), None if bias is None else bias.float()
         self.packed = by_onednn(weight)
         self.weight = _onednn._reorder_linear_weight(weight.contiguous(), rows) if self.packed else weight
 
     def __call__(self, x: Tensor, then: Then = "none") -> Tensor:
         """(R, N) of x (R, K), through a sigmoid where asked for."""
+        if self.rounding and x.dtype == torch.bfloat16:
+            return self(x.float(), then).bfloat16()
         if self.packed:
             return _onednn._linear_pointwise(x, self.weight, self.bias, then, [], "")
         result = linear(x, self.weight, self.bias)
@@ -55,6 +67,8 @@ class Product:
 
     def combined(self, x: Tensor, how: Combine, other: Tensor) -> Tensor:
         """(R, N) of x (R, K), added to or multiplied by other (R, N), of other's type."""
+        if self.rounding and x.dtype == other.dtype == torch.bfloat16:
+            return self.combined(x.float(), how, other.float()).bfloat16()
         if self.packed and other.dtype == x.dtype:
             return _onednn._linear_pointwise.binary(x, other, self.weight, self.bias, how)
         result = self(x).to(other.dtype)
@@ -63,6 +77,8 @@ class Product:
 
 def product(left: Tensor, right: Tensor) -> Tensor:
     """left @ right.T, (A, B), of left (A, K) and right (B, K)."""
+    if by_rounding(left) and by_rounding(right):
+        return product(left.float(), right.float()).bfloat16()
     if by_onednn(left) and by_onednn(right):
         return _onednn._linear_pointwise(left, right, None, "none", [], "")
     return left @ right.T
@@ -70,6 +86,6 @@ def product(left: Tensor, right: Tensor) -> Tensor:
 
 def product_over_rows(left: Tensor, right: Tensor) -> Tensor:
     """left.T @ right, (A, B), of left (R, A) and right (R, B)."""
-    if left.dtype == torch.float32:  # in bfloat16 PyTorch's own operator goes to oneDNN
+    if left.dtype == torch.float32 or by_rounding(left):  # in bfloat16 PyTorch's own operator goes to oneDNN
         return product(left.T, right.T)
     return left.T @ right

@@ -12,6 +12,7 @@ from primus.losses.multitask import MultitaskObjective
 from primus.losses.objective import PrimusObjective
 from primus.models.encoder import EncoderOutput, ImuEncoder
 from primus.models.feature_queue import FeatureQueue, Neighbours
+from primus.models.rounding import arithmetic
 from primus.training.distributed import World
 from primus.training.resident import Batch
 from primus.training.settings import TrainingSettings
@@ -33,7 +34,7 @@ class Pass:
 
 def encode(encoder: ImuEncoder, x: Tensor, world: World, settings: TrainingSettings) -> EncoderOutput:
     """Encode windows x (R, 6, T), each process its share, and gather the outputs of all in float32."""
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
+    with arithmetic(x.device.type, settings.precision):
         output = encoder(x[world.share(len(x))])
     return output.map(lambda part: world.gather(part.float(), len(x)))
 
