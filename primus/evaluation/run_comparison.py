@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from primus.errors import UserError
@@ -15,7 +16,7 @@ KEYS = ("dataset", "method", "representation", "head", "shots")
 LARGEST = 1e300
 NUMBERS = ("fold", "seed", "episode", "shots", "count")
 NEEDED = ("dataset", "method", "representation", "fold", "seed", "episode", "shots", "participant", "label", "predicted", "count")
-COLUMNS = [*KEYS, "metric", "a", "b", "difference", "lo", "hi", "participants", "seeds", "episodes"]
+COLUMNS = [*KEYS, "metric", "a", "b", "difference", "lo", "hi", "lo_90", "hi_90", "participants", "seeds", "episodes"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Sweep:
 
 def compare_sweeps(a: Sweep, b: Sweep, replicates: int = 1000, seed: int = 0) -> pd.DataFrame:
     """One row per curve, number of shots and metric that both have: both values, and a - b with its interval.
+
+    `lo_90` and `hi_90` bound the middle 90 % of the same draws: two one-sided tests at 5 % say "equal" where they lie within the margin.
 
     Pretraining seeds, episodes and test participants that both have are compared, and drawn together: an interval of the paired difference.
 
@@ -88,7 +91,8 @@ def _rows(key: tuple[Any, ...], mine: pd.DataFrame, theirs: pd.DataFrame, replic
 
 def _row(key: tuple[Any, ...], metric: str, a: Estimate, b: Estimate, sizes: Mapping[str, int]) -> dict[str, Any]:
     apart = difference(a, b)
-    values = {"metric": metric, "a": a.mean, "b": b.mean, "difference": apart.mean, "lo": apart.lo, "hi": apart.hi}
+    low, high = np.quantile(apart.draws, [0.05, 0.95]).tolist()
+    values = {"metric": metric, "a": a.mean, "b": b.mean, "difference": apart.mean, "lo": apart.lo, "hi": apart.hi, "lo_90": low, "hi_90": high}
     return dict(zip(KEYS, key, strict=True)) | values | dict(sizes)
 
 

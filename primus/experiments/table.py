@@ -32,6 +32,8 @@ COLUMNS = (
     "difference",
     "difference_lo",
     "difference_hi",
+    "difference_lo_90",
+    "difference_hi_90",
     "participants",
     "effective_rank",
     "collapsed",
@@ -39,7 +41,11 @@ COLUMNS = (
     "commit",
 )
 """One row per variant, method, data set and number of shots: accuracy of the method's own output and head with its 95 % interval, its paired
-difference from the group's reference, health of the judged projection at the end of pretraining, what was set, and the commit it ran on."""
+difference from the group's reference with its 95 % interval and the 90 % bounds (two one-sided tests at 5 %), health of the judged projection at the
+end of pretraining, what was set, and the commit it ran on."""
+
+_DIFFERENCE = {"difference": "difference"} | {name: f"difference_{name}" for name in ("lo", "hi", "lo_90", "hi_90")}
+"""Columns of `compare_sweeps`, and what they are called here."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def _variant_rows(group: Group, variant: Variant, measured: Measured, reference:
     rows["commit"] = measured.commit
     apart = _differences(variant, chosen, group, judged(reference)) if reference is not None else None
     if apart is None:
-        rows[["difference", "difference_lo", "difference_hi"]] = float("nan")
+        rows[[*_DIFFERENCE.values()]] = float("nan")
     else:
         rows = rows.merge(apart, on=["dataset", "method", "shots"], how="left", validate="one_to_one")
     return rows[list(COLUMNS)]
@@ -98,8 +104,8 @@ def _differences(variant: Variant, mine: pd.DataFrame, group: Group, theirs: pd.
         table = compare_sweeps(Sweep(variant.name, mine), Sweep(group.reference.name, theirs))
     except UserError:
         return None  # nothing in common: another method is measured
-    table = table[table["metric"] == "accuracy"].rename(columns={"lo": "difference_lo", "hi": "difference_hi"})
-    return table[["dataset", "method", "shots", "difference", "difference_lo", "difference_hi"]]
+    table = table[table["metric"] == "accuracy"].rename(columns=_DIFFERENCE)
+    return table[["dataset", "method", "shots", *_DIFFERENCE.values()]]
 
 
 def _health(pretraining: Mapping[str, Any], output: str, name: str) -> float:
@@ -151,7 +157,7 @@ def merged(path: Path, fresh: Iterable[pd.DataFrame], listed: Mapping[str, Seque
     parts = [part for part in parts if len(part)]
     if not parts:
         return old
-    merged = pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+    merged = pd.concat(parts, ignore_index=True).reindex(columns=list(COLUMNS))  # rows from before a column was there lack it
     return merged.assign(x=pd.to_numeric(merged["x"]))  # else rows read back are written otherwise than fresh ones
 
 

@@ -16,12 +16,14 @@ COLUMNS = [
     "reference", "difference", "difference_lo", "difference_hi",
 ]  # fmt: skip
 """What is read of it: `difference` is the paired one from the group's variant `reference`, empty for that variant itself."""
+AT_90 = ["difference_lo_90", "difference_hi_90"]
+"""Read, too, where they are there: rows written by earlier versions lack them."""
 PAIRS = ("augmentation_pairs", "augmentations")
 """Groups that the heat map is drawn from: the first one of which anything was run."""
 GROUPS = ("losses", "fraction_aligned", *PAIRS)
 _SCORES = ["mean", "lo", "hi"]
 _COUNTS = ["shots", "n_seeds"]
-_MAY_LACK = ["x", "difference", "difference_lo", "difference_hi"]
+_MAY_LACK = ["x", "difference", "difference_lo", "difference_hi", *AT_90]
 _TERMS = frozenset({"ss", "mm", "nn"})
 _FILLING = frozenset({"l", "loss", "lambda", "alone", "only"})
 REMEDY = "run `make ablations` again, or restore the file with `git checkout metrics/ablations.csv`"
@@ -41,7 +43,8 @@ def read_ablations(path: str | Path, profile: str) -> pd.DataFrame:
     missing = [name for name in COLUMNS if name not in table]
     if missing:
         raise UserError(f"{path} has no column {', '.join(missing)}; expected {', '.join(COLUMNS)}; {REMEDY}")
-    table = table.loc[(table["profile"] == profile) & table["group"].isin(GROUPS), COLUMNS].reset_index(drop=True)
+    table = table.assign(**{name: "" for name in AT_90 if name not in table})
+    table = table.loc[(table["profile"] == profile) & table["group"].isin(GROUPS), [*COLUMNS, *AT_90]].reset_index(drop=True)
     for name in (*_COUNTS, *_SCORES, *_MAY_LACK):
         numbers = pd.to_numeric(table[name], errors="coerce")
         wrong = numbers.isna() & ~((name in _MAY_LACK) & (table[name] == ""))

@@ -4,13 +4,14 @@ A claim is judged on the data set, the methods and the numbers of shots that the
 does not hold stays unmeasured, and a run that lacks one of the paper's baselines can contradict a gain over all of them but not support it.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from primus.reporting.ablations import aligned_percent, at_shots, terms_of
+from primus.reporting.ablations import AT_90, aligned_percent, at_shots, terms_of
 from primus.reporting.results import Interval, Results, interval_in
 from primus.reporting.verdicts import NOT_SUPPORTED, SMALLER, SUPPORTED, UNDECIDED, equals, gains, unpaired, within
 
@@ -192,11 +193,18 @@ def apart(one: pd.DataFrame, other: pd.DataFrame) -> Interval | None:
         return None
     mine, theirs = one.iloc[0], other.iloc[0]
     if mine["reference"] == theirs["variant"] and pd.notna(mine["difference"]):
-        return interval_in(mine.to_dict(), "difference")
+        return _paired(mine)
     if theirs["reference"] == mine["variant"] and pd.notna(theirs["difference"]):
-        paired = interval_in(theirs.to_dict(), "difference")
-        return Interval(-paired.mean, -paired.hi, -paired.lo)
+        turned = _paired(theirs)
+        at_90 = None if turned.at_90 is None else (-turned.at_90[1], -turned.at_90[0])
+        return Interval(-turned.mean, -turned.hi, -turned.lo, at_90)
     return unpaired(*(interval_in(row.to_dict(), "mean", "lo", "hi") for row in (mine, theirs)))
+
+
+def _paired(row: pd.Series) -> Interval:
+    """Difference of a variant from its reference; with its 90 % bounds where the row has them."""
+    low, high = (float(row.get(name, math.nan)) for name in AT_90)
+    return replace(interval_in(row.to_dict(), "difference"), at_90=None if math.isnan(low) or math.isnan(high) else (low, high))
 
 
 def loss_rows(results: Results, dataset: str, variant: str) -> pd.DataFrame:

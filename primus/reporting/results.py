@@ -13,11 +13,12 @@ from primus.reporting.beside import Beside
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean in [0, 1] (or a difference in [-1, 1]) with its 95 % bounds."""
+    """A mean in [0, 1] (or a difference in [-1, 1]) with its 95 % bounds, and the 90 % bounds of the same draws where these are known."""
 
     mean: float
     lo: float
     hi: float
+    at_90: tuple[float, float] | None = None
 
     @property
     def percents(self) -> tuple[float, float, float]:

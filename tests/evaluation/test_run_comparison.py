@@ -37,6 +37,7 @@ def test_the_difference_is_paired() -> None:
     assert row["difference"] == pytest.approx(row["a"] - row["b"])
     assert row["difference"] == pytest.approx(0.05, abs=0.02)
     assert 0.0 < row["lo"] <= row["difference"] <= row["hi"] < 0.1
+    assert row["lo"] <= row["lo_90"] < row["hi_90"] <= row["hi"]
     same = compare_sweeps(sweep("A", 0.6), sweep("A", 0.6))
     assert (same[["difference", "lo", "hi"]] == 0).all(axis=None)
 

@@ -7,7 +7,7 @@ import pytest
 
 from primus.errors import UserError
 from primus.experiments.table import COLUMNS as WRITTEN
-from primus.reporting.ablations import COLUMNS, aligned_percent, augmentations_tried, pairs, read_ablations, terms_of
+from primus.reporting.ablations import AT_90, COLUMNS, aligned_percent, augmentations_tried, pairs, read_ablations, terms_of
 from tests.reporting.made_results import ablation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,8 @@ def test_rows_of_this_profile_are_read_with_their_types(tmp_path: Path) -> None:
     assert found.dtypes[["x", "mean", "shots"]].astype(str).tolist() == ["float64", "float64", "int64"]
     absent = read_ablations(tmp_path / "none.csv", "demo")
     assert absent.empty
-    assert list(absent.columns) == COLUMNS
+    assert list(absent.columns) == [*COLUMNS, *AT_90]
+    assert found[AT_90].isna().all(axis=None), "columns that earlier versions did not write"
 
 
 @pytest.mark.parametrize(
