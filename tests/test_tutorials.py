@@ -141,7 +141,8 @@ def test_the_readmes_specification_is_the_tutorials() -> None:
 @pytest.mark.timeout(600)
 def test_the_readmes_python_runs(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     clip(tmp_path, lambda: request.getfixturevalue("shared_dir"))
-    run_python(ROOT / "README.md", tmp_path)
+    shown = run_python(ROOT / "README.md", tmp_path)
+    assert "Warning" not in shown
 
 
 @pytest.mark.timeout(600)
