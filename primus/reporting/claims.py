@@ -195,9 +195,7 @@ def apart(one: pd.DataFrame, other: pd.DataFrame) -> Interval | None:
     if mine["reference"] == theirs["variant"] and pd.notna(mine["difference"]):
         return _paired(mine)
     if theirs["reference"] == mine["variant"] and pd.notna(theirs["difference"]):
-        turned = _paired(theirs)
-        at_90 = None if turned.at_90 is None else (-turned.at_90[1], -turned.at_90[0])
-        return Interval(-turned.mean, -turned.hi, -turned.lo, at_90)
+        return -_paired(theirs)
     return unpaired(*(interval_in(row.to_dict(), "mean", "lo", "hi") for row in (mine, theirs)))
 
 

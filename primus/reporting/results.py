@@ -20,6 +20,10 @@ class Interval:
     hi: float
     at_90: tuple[float, float] | None = None
 
+    def __neg__(self) -> "Interval":
+        """Of b - a, where this is of a - b."""
+        return Interval(-self.mean, -self.hi, -self.lo, None if self.at_90 is None else (-self.at_90[1], -self.at_90[0]))
+
     @property
     def percents(self) -> tuple[float, float, float]:
         """Mean and bounds in percent (or percentage points), as charts take them."""
