@@ -22,7 +22,7 @@ export PYTHONUNBUFFERED := 1
 $(VENV)/.ready: pyproject.toml constraints.txt .ci/setup
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" VENV="$(VENV)" .ci/setup
 
-.PHONY: help setup demo test test-slow lint experiments ablations figures verify verify-tiny fuzz faults bench docs ci deps clean
+.PHONY: help setup demo test test-slow lint experiments ablations figures verify verify-tiny verify-quick fuzz faults bench docs ci deps clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,8 +62,11 @@ figures: $(VENV)/.ready ## every method and head with three seeds as the experim
 verify: test-slow ## the slow tests, then the long proofs (about an hour): gain over random, link=none, two clones, ten kills
 	@PRIMUS_VERIFY=demo pytest -v -s -m verify tests/verify
 
-verify-tiny: $(VENV)/.ready ## the long proofs on the tiny corpus (minutes): what CI runs
+verify-tiny: $(VENV)/.ready ## the long proofs on the tiny corpus (ten minutes; half an hour on a slow machine)
 	@PRIMUS_VERIFY=tiny pytest -v -m verify tests/verify
+
+verify-quick: $(VENV)/.ready ## of those, what CI runs: every injected defect refused, two copies the same bytes, a second repro that runs nothing
+	@PRIMUS_VERIFY=tiny pytest -v -m "verify and quick" tests/verify
 
 fuzz: $(VENV)/.ready ## 50 000 damaged inputs through all readers and loaders (FUZZ_CASES=20000 for less)
 	@python -m tests.fuzz.run --cases $(FUZZ_CASES) --json logs/fuzz.json

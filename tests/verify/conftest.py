@@ -1,4 +1,4 @@
-"""The long proofs. `make verify` runs them on the demo corpus, `make verify-tiny` (and CI) those that mean something on the tiny one."""
+"""The long proofs: `make verify` on the demo corpus, `make verify-tiny` those that mean something on the tiny one, CI of these the ones marked `quick`."""
 
 import os
 import time

@@ -5,7 +5,7 @@ import pytest
 
 from tests.verify.workshop import Workshop
 
-pytestmark = [pytest.mark.verify, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.verify, pytest.mark.quick, pytest.mark.timeout(5400)]
 
 
 def test_injected_equals_found(finished: Workshop) -> None:

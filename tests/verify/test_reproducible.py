@@ -1,6 +1,7 @@
 """Same params, same bytes: twice, after kills, and in experiments that must reuse what is done."""
 
 import random
+import statistics
 import time
 
 import pytest
@@ -10,17 +11,23 @@ from tests.verify.workshop import Workshop
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(5400)]
 
 
+@pytest.mark.quick
 def test_two_copies_give_the_same_metrics_bytes(finished: Workshop, copy: Workshop) -> None:
     copy.dvc("repro")
     assert copy.metrics() == finished.metrics()
 
 
-def test_a_second_repro_runs_nothing_within_five_seconds(finished: Workshop) -> None:
-    started = time.monotonic()
-    done = finished.dvc("repro")
-    took = time.monotonic() - started
-    assert "Running stage" not in done.stdout
-    assert took <= 5, f"a second `dvc repro` took {took:.1f} s"
+@pytest.mark.quick
+def test_a_second_repro_runs_nothing_and_costs_what_dvc_takes_to_look(finished: Workshop) -> None:
+    """Against `dvc status`, which reads the same graph, locks and digests: seconds say more about the machine than about the graph."""
+
+    def seconds(*command: str) -> float:
+        started = time.monotonic()
+        assert "Running stage" not in finished.dvc(*command).stdout
+        return time.monotonic() - started
+
+    pairs = [(seconds("repro"), seconds("status")) for _ in range(3)]
+    assert statistics.median(repro / status for repro, status in pairs) <= 3, pairs
 
 
 def test_kills_end_in_the_same_metrics_bytes(finished: Workshop, copy: Workshop, profile: str) -> None:
