@@ -1,4 +1,4 @@
-"""The long proofs: `make verify` on the demo corpus, `make verify-tiny` those that mean something on the tiny one, CI of these the ones marked `quick`."""
+"""The long proofs: `make verify` on the demo corpus, `make verify-tiny` those that mean something on the tiny one, CI the `quick` ones of these."""
 
 import os
 import time
