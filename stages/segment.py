@@ -18,6 +18,7 @@ from primus.errors import UserError
 from primus.io.files import FileSet, resolve_root
 from primus.params import Compute, load, load_datasets, profile_name
 from primus.schema import SPLITS, Reject
+from primus.segments.imu import Resampling
 from primus.segments.leakage import leakage_text
 from primus.segments.plan import plan_takes, require_unique_takes
 from primus.segments.quality import Thresholds
@@ -60,6 +61,7 @@ class SegmentParams:
     take_timeout_s: float
     quality: Thresholds
     splits: SplitParams
+    resampling: Resampling = "recording"
 
     def __post_init__(self) -> None:
         for name in ("rate_hz", "window_s", "stride_s", "take_timeout_s"):
@@ -72,11 +74,21 @@ class SegmentParams:
             raise ValueError(f"segment.label_share must be at least 0 and below 1, found {self.label_share}")
         if abs(self.window_s * self.rate_hz - round(self.window_s * self.rate_hz)) > 1e-6:
             raise ValueError(f"segment.window_s times segment.rate_hz must be a whole number of samples, found {self.window_s * self.rate_hz:g}")
+        if self.resampling == "window" and self.rate_hz != round(self.rate_hz):
+            raise ValueError(f"segment.resampling: window needs a whole number of hertz, found segment.rate_hz {self.rate_hz:g}")
 
     def settings(self) -> SegmentSettings:
         """What the library needs of the section."""
         return SegmentSettings(
-            self.rate_hz, self.window_s, self.stride_s, self.merge_s, self.label_share, self.narration_subjects, self.slack_s, self.quality
+            self.rate_hz,
+            self.window_s,
+            self.stride_s,
+            self.merge_s,
+            self.label_share,
+            self.narration_subjects,
+            self.slack_s,
+            self.quality,
+            self.resampling,
         )
 
 

@@ -1,7 +1,11 @@
-"""Cut segments out of one IMU recording: split it at gaps, resample each stretch once on its timestamps, read every window from that."""
+"""Cut segments out of one IMU recording: split it at gaps, resample each stretch once on its timestamps, read every window from that.
+
+`resampling="window"` resamples every window by itself, as the released code of arXiv 2411.15127 does; what is refused stays the same.
+"""
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,7 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from primus.errors import Rejected
 from primus.io.recording import ImuRecording
 from primus.schema import CHANNELS, Reject
+from primus.segments.alone import resample_alone
 from primus.segments.resample import Stretch, resample
+
+Resampling = Literal["recording", "window"]
 
 GAP_PERIODS = 25
 GAP_MIN_S = 0.05
@@ -30,18 +37,23 @@ class Resampler:
         recording: the samples; rows with a non-finite value are left out, and no segment may contain one.
         rate_hz: output rate.
         gap_s: longest time between samples that is not a gap; None for `gap_limit_s` of the recording's rate.
+        resampling: "recording", or "window" for `primus.segments.alone`.
 
     Raises:
         Rejected: `no_imu`, `missing_axis` (no gyroscope), or `non_monotonic`.
+        ValueError: windows by themselves at a rate that is no whole number.
     """
 
     recording: ImuRecording
     rate_hz: float
     gap_s: float | None = None
+    resampling: Resampling = "recording"
     _stretches: dict[int, Stretch] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         recording = self.recording
+        if self.resampling == "window" and self.rate_hz != round(self.rate_hz):
+            raise ValueError(f"rate_hz is {self.rate_hz:g}; a window resampled by itself has a whole number of hertz")
         if len(recording.timestamps_ns) < 2:
             raise Rejected("no_imu", f"{recording.source}: {len(recording.timestamps_ns)} samples")
         if recording.gyro is None:
@@ -87,10 +99,16 @@ class Resampler:
             return "gap", f"no sample for more than {self.limit_s:.3f} s within it"
         if len(self.excluded_ns) and np.searchsorted(self.excluded_ns, start_ns) < np.searchsorted(self.excluded_ns, end_ns):
             return "non_finite", "it holds samples without a finite value"
+        if self.resampling == "window" and np.diff(np.searchsorted(self.stamps_ns, (start_ns, end_ns)))[0] < 2:
+            return "imu_short", "fewer than two samples lie within it"
         return None
 
     def window(self, start_ns: int, samples: int) -> NDArray[np.float64]:
         """Channels (6, samples) at start_ns + k / rate_hz; only for windows that `refusal` passes."""
+        if self.resampling == "window":
+            inside = np.searchsorted(self.stamps_ns, (start_ns, start_ns + round(samples * 1e9 / self.rate_hz)))
+            first, last = int(inside[0]), int(inside[1])
+            return resample_alone(self.stamps_ns[first:last], self._values(first, last).astype(np.float64), round(self.rate_hz), samples)
         number = self._stretch_of(start_ns)
         stretch = self._stretches.get(number)
         begin, end = int(self.bounds[number]), int(self.bounds[number + 1])
@@ -118,8 +136,9 @@ def cut(
     window_s: float = 5.0,
     origin_ns: int | None = None,
     gap_s: float | None = None,
+    resampling: Resampling = "recording",
 ) -> tuple[NDArray[np.float32], list[Reject]]:
-    """Cut segments at given times; the signal is resampled once, never per segment, and nothing is padded or joined over a gap.
+    """Cut segments at given times; the signal is resampled once, never per segment (unless asked to), and nothing is padded or joined over a gap.
 
     Args:
         recording: accelerometer in m/s^2, gyroscope in rad/s, strictly increasing int64 nanoseconds.
@@ -129,6 +148,7 @@ def cut(
         window_s: length of a segment in seconds.
         origin_ns: device time of second zero; None for the first sample's.
         gap_s: longest time between samples that is not a gap; None for 25 sampling periods (0.05 to 0.3 s).
+        resampling: "recording", or "window" for each segment by itself, at whole rates only (`primus.segments.alone`).
 
     Returns:
         imu: (M, 6, round(window_s * rate_hz)) float32, the intervals that were not refused, in order; sample k is the signal at start + k / rate_hz.
@@ -141,7 +161,7 @@ def cut(
     samples = round(window_s * rate_hz)
     if rate_hz <= 0 or samples < 1:
         raise ValueError(f"rate_hz={rate_hz} and window_s={window_s} give {samples} samples a segment; expected at least one")
-    resampler = Resampler(recording, rate_hz, gap_s)
+    resampler = Resampler(recording, rate_hz, gap_s, resampling)
     origin = int(recording.timestamps_ns[0]) if origin_ns is None else int(origin_ns)
     starts = _starts_ns(intervals, origin, window_s, 1 / rate_hz)
     kept: list[NDArray[np.float64]] = []

@@ -18,7 +18,7 @@ from primus.io.video import probe
 from primus.provenance import code_digest, file_identity
 from primus.schema import CHANNELS, Reject, segment_id
 from primus.segments.grid import Grid, Interval, labelled_intervals, narration_intervals, tile_intervals
-from primus.segments.imu import Resampler
+from primus.segments.imu import Resampler, Resampling
 from primus.segments.quality import SegmentChecks, Thresholds, check_recording
 from primus.system_faults import system_fault
 from primus.work_cache import WorkCache
@@ -48,6 +48,7 @@ class SegmentSettings:
         subjects: narrations used, by their subject: "C" the wearer, "O" others, None unknown.
         slack_s: an interval at an end of the take is moved by at most this much where the IMU begins later or ends earlier than the take.
         thresholds: of the quality checks.
+        resampling: "recording", or "window": each window by itself, as the released code does (`primus.segments.alone`).
     """
 
     rate_hz: float
@@ -58,6 +59,7 @@ class SegmentSettings:
     subjects: tuple[str | None, ...]
     slack_s: float
     thresholds: Thresholds
+    resampling: Resampling = "recording"
 
     @property
     def samples(self) -> int:
@@ -112,7 +114,7 @@ def segment_take(dataset: Dataset, files: FileSet, job: TakeJob, settings: Segme
         raise Rejected("no_label", str(take.source.get("label_missing", "its class is unknown")))
     read = dataset.read_imu(take)
     check_recording(read.recording, settings.thresholds)
-    resampler = Resampler(read.recording, settings.rate_hz, settings.thresholds.gap_s)
+    resampler = Resampler(read.recording, settings.rate_hz, settings.thresholds.gap_s, settings.resampling)
     checks = SegmentChecks(read.recording, settings.thresholds)
     begin_s, end_s = _bounds(take, read, resampler, settings.slack_s)
     if end_s - begin_s > LONGEST_TAKE_S:

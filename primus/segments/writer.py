@@ -38,6 +38,7 @@ class SegmentWriter:
             "window_s": settings.window_s,
             "units": UNITS,
             "channels": ",".join(CHANNELS),
+            "resampling": settings.resampling,
         }
         self._imu = KeyedWriter(folder / "imu.h5", {"imu": ((len(CHANNELS), settings.samples), "<f4")}, attributes)
 

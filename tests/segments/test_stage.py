@@ -140,6 +140,22 @@ def test_workers_and_the_cache_change_no_byte(finished: Path, workplace: Path) -
     assert list((workplace / ".cache" / "segments").rglob("*.entry"))
 
 
+def test_windows_resampled_by_themselves_are_the_same_windows_of_other_values(finished: Path, workplace: Path) -> None:
+    write_params(workplace, {"segment.resampling": "window"})
+    done = run_both(workplace)
+    assert done.returncode == 0, done.stderr
+    for name in ("segments", "takes", "rejects", "splits"):
+        path = f"data/tiny/segments/{name}.parquet"
+        assert (workplace / path).read_bytes() == (finished / path).read_bytes()
+    with KeyedArrays(workplace / "data/tiny/segments/imu.h5") as alone, KeyedArrays(finished / "data/tiny/segments/imu.h5") as usual:
+        assert (alone.attrs["resampling"], usual.attrs["resampling"]) == ("window", "recording")
+        mine, theirs = alone.rows("imu"), usual.rows("imu")
+    gravity = np.median(np.linalg.norm(mine[:, :3], axis=1), axis=0)  # of most windows, at each sample
+    assert gravity[0] < 0.7 * gravity[125]
+    apart = np.median(np.abs(mine - theirs)[:, 2], axis=0)  # a rate that is cut to an integer shifts the end of some windows by more than a sample
+    assert 0 < apart[25:100].max() < 0.2 * apart[0]
+
+
 def test_a_corrupt_take_costs_that_take(finished: Path, workplace: Path, corpus: Path) -> None:
     (workplace / "data/tiny/raw").unlink()
     shutil.copytree(corpus, workplace / "data/tiny/raw")
@@ -165,6 +181,8 @@ def test_a_corrupt_take_costs_that_take(finished: Path, workplace: Path, corpus:
         ({"segment.windows_s": 5.0}, {}, "unknown key segment.windows_s; did you mean 'window_s'?"),
         ({"segment.stride_s": -1.0}, {}, "segment.stride_s must be positive, found -1.0"),
         ({"segment.window_s": 0.013}, {}, "must be a whole number of samples"),
+        ({"segment.resampling": "windows"}, {}, "segment.resampling"),
+        ({"segment.resampling": "window", "segment.rate_hz": 62.4}, {}, "needs a whole number of hertz, found segment.rate_hz 62.4"),
         ({"segment.splits.folds": 0}, {}, "segment.splits.folds must be at least 1, found 0"),
         ({"segment.quality.min_rate_hz": 5000.0}, {}, "takes were refused, no segment is left (low_rate"),
         ({"profiles.tiny.datasets.ego4d.purpose": ["probing"]}, {}, "data set ego4d: purpose is ['probing']"),
