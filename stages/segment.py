@@ -19,10 +19,11 @@ from primus.io.files import FileSet, resolve_root
 from primus.params import Compute, load, load_datasets, profile_name
 from primus.schema import SPLITS, Reject
 from primus.segments.imu import Resampling
+from primus.segments.kept import CachedSegmenter
 from primus.segments.leakage import leakage_text
 from primus.segments.plan import plan_takes, require_unique_takes
 from primus.segments.quality import Thresholds
-from primus.segments.segmenter import CachedSegmenter, SegmentSettings
+from primus.segments.segmenter import SegmentSettings
 from primus.segments.splits import leakage_report, make_splits
 from primus.segments.summary import TakeCounts, summarise
 from primus.segments.writer import SegmentWriter

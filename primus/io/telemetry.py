@@ -7,10 +7,7 @@ not, by the track that carries it; its samples are spread evenly up to the next 
 of missing packets, at the sensor's usual step. Camera stamps are placed on the video by the exposure stream, which has one value a frame: the
 stamp of its first packet is the first frame's. Cameras that stamp each sample (Insta360) need none of this.
 
-Axes. Each sensor is turned into the camera's frame by the orientation telemetry-parser found for it, then named: x to the right, y along the optical
-axis (forward), z up, as the camera is held upright; right-handed, so a camera at rest reads +9.81 m/s^2 on z. For GoPro this is the order Z,X,Y that
-gpmf-parser documents and the HERO5 names ("up/down, right/left, forward/back"), taking the first of each pair as the positive direction. For
-other makes it is telemetry-parser's common orientation, as far as it knows the model.
+Axes: `primus.io.telemetry_axes`.
 """
 
 import math
@@ -25,12 +22,12 @@ from numpy.typing import NDArray
 
 from primus.errors import Rejected, UserError
 from primus.io.recording import normalise_timestamps
-from primus.io.units import ACCEL_UNITS, GYRO_UNITS, MAX_ACCEL, MAX_GYRO, canonical_unit, measurable
+from primus.io.telemetry_axes import in_camera_frame
+from primus.io.units import MAX_ACCEL, MAX_GYRO, measurable
 
 Floats = NDArray[np.float64]
 
 _TICK = "0x5449434b"
-_MODEL_ORIENTATION = {"Fusion": "ZYx", "HERO7": "ZyX"}  # channels -Y,X,Z and Y,-X,Z (gpmf-parser's tables), where the file does not say so
 _INSTA_MAGIC = b"8db42d694ccc418790edff439fe026bf"
 _INSTA_FOOTER = 72  # bytes behind the records of an Insta360 trailer: padding, its size, its version and the signature
 _INSTA_RECORD = struct.Struct("<BBI")  # format, kind and size, behind each record's data
@@ -199,45 +196,11 @@ def _packet(group: Mapping[str, Any], name: str, camera: str, model: str, track_
     try:
         data = group["Data"]
         raw = np.array([(sample["x"], sample["y"], sample["z"]) for sample in data], np.float64)
-        orientation = _orientation(group, camera, model)
-        values = raw[:, ["xyz".index(letter.lower()) for letter in orientation]] * [1.0 if letter.isupper() else -1.0 for letter in orientation]
-        values = values[:, [1, 2, 0]] * _to_si(group, name)  # up, right, forward -> x right, y forward, z up
+        values = in_camera_frame(raw, group, name, camera, model)
         sample_s = np.array([sample["t"] for sample in data], np.float64) if "t" in data[0] else None
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise Rejected("unreadable_imu", f"{path.name}: a {name.lower()} packet is not of a known form ({type(error).__name__}: {error})") from error
     return _Packet(values, sample_s, _camera_stamp(group), track_s)
-
-
-def _orientation(group: Mapping[str, Any], camera: str, model: str) -> str:
-    found = (
-        group.get("Orientation") or _stated_orientation(group) or next((axes for name, axes in _MODEL_ORIENTATION.items() if name in model), "XYZ")
-    )
-    if sorted(str(found).lower()) != ["x", "y", "z"]:
-        raise ValueError(f"orientation {found!r}")
-    if camera == "Sony":  # telemetry-parser's own step to the common orientation: swap the first two, turn the third
-        found = found[1] + found[0] + found[2].swapcase()
-    return str(found)
-
-
-def _stated_orientation(group: Mapping[str, Any]) -> str | None:
-    """What the camera's own letters for the order of its data (ORIN) and of the common frame (ORIO) come to; None where it states none."""
-    given, wanted = str(group.get("OrientationIn") or ""), str(group.get("OrientationOut") or "ZXY")
-    if not given:
-        return None
-    places = [given.lower().find(letter.lower()) for letter in wanted]
-    return "".join("XYZ"[place] if given[place] == letter else "xyz"[place] for place, letter in zip(places, wanted, strict=True))
-
-
-def _to_si(group: Mapping[str, Any], name: str) -> float:
-    """Factor from raw values to m/s^2 or rad/s."""
-    scale = group.get("Scale", 1)
-    scale = float(scale) if isinstance(scale, int | float) and scale else 1.0
-    accelerometer = name == "Accelerometer"
-    unit = canonical_unit(str(group.get("Unit") or ("m/s^2" if accelerometer else "deg/s")))
-    known = ACCEL_UNITS if accelerometer else GYRO_UNITS
-    if unit not in known:
-        raise ValueError(f"unit {unit!r}")
-    return known[unit] / scale
 
 
 def _laid_out(packets: Sequence[_Packet], offset_s: float | None, limit: float, source: str) -> SensorStream:

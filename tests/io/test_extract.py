@@ -23,9 +23,10 @@ from primus.io.files import FileSet
 from primus.io.imu_parquet import SUFFIX, read_imu_file, write_imu_parquet
 from primus.io.raw_imu import RawImu
 from primus.io.vrs import read_imu_vrs, read_raw_vrs
+from primus.segments.kept import CachedSegmenter
 from primus.segments.plan import plan_takes
 from primus.segments.quality import Thresholds
-from primus.segments.segmenter import CachedSegmenter, SegmentSettings
+from primus.segments.segmenter import SegmentSettings
 from primus.segments.writer import SegmentWriter
 from primus.simulate import egoexo4d
 from primus.simulate.corpus import TINY

@@ -9,7 +9,8 @@ import pytest
 from primus.errors import Rejected
 from primus.io.files import FileSet
 from primus.io.takes import Take, TakeImu
-from primus.segments.segmenter import CachedSegmenter, TakeJob
+from primus.segments.kept import CachedSegmenter
+from primus.segments.segmenter import TakeJob
 from tests.segments.memory_dataset import MemoryDataset, settings_with
 
 JOB = TakeJob(Take("d", "t", imu_path="t.csv"), "pretrain", "tile")

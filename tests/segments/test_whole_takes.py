@@ -19,8 +19,8 @@ import pytest
 from primus.engine import map_takes
 from primus.io.files import FileSet
 from primus.keyed_arrays import KeyedArrays
+from primus.segments.kept import CachedSegmenter
 from primus.segments.plan import plan_takes, require_unique_takes
-from primus.segments.segmenter import CachedSegmenter
 from primus.segments.splits import leakage_report, make_splits
 from primus.segments.summary import TakeCounts, summarise
 from primus.segments.writer import SegmentWriter
