@@ -21,7 +21,7 @@ from primus.errors import Rejected, UserError
 RETRIES = 2
 """Times that a take is given to another worker when its own died: nodes of a cluster are taken away, which is no fault of the take."""
 _SAID_EVERY_S = 30.0
-_PASSED = ("DVC_ROOT", "CLIP_WEIGHTS", "OPENBLAS_CORETYPE")
+_PASSED = ("DVC_ROOT", "CLIP_WEIGHTS", "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
 _STORE_BYTES = 512 * 2**20
 
 

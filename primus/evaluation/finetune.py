@@ -8,6 +8,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from primus.evaluation.features import BATCH
 from primus.evaluation.probes.sgd import schedule
 from primus.evaluation.probes.standardise import moments
 from primus.models.encoder import ImuEncoder
+from primus.models.rounding import arithmetic
 from primus.seeds import generator
 
 CLIP_NORM = 1.0
@@ -35,6 +37,7 @@ class FinetuneSettings:
         lr: candidates, increasing; with a single shot in some class there is nothing to choose on and the middle one is taken.
         trial_share: share of the budget that each candidate is tried for.
         weight_decay: of AdamW.
+        precision: "float32", or "bfloat16" for the encoder's matrix products while it is trained (weights and the head stay float32).
     """
 
     steps: int = 100
@@ -44,6 +47,7 @@ class FinetuneSettings:
     lr: tuple[float, ...] = (0.0003, 0.001, 0.003)
     trial_share: float = 0.25
     weight_decay: float = 1e-4
+    precision: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("passes", 0), ("epochs", 1), ("batch_size", 1)):
@@ -76,9 +80,11 @@ class Classifier(nn.Module):
             mean, deviation = moments(self.encoder.feature(imu), torch.ones(len(imu)))
         self.mean, self.deviation = mean, deviation
 
-    def forward(self, imu: Tensor) -> Tensor:
-        """Class scores (B, classes) of windows (B, 6, T)."""
-        return self.head((self.encoder.feature(imu) - self.mean) / self.deviation)
+    def forward(self, imu: Tensor, precision: str = "float32") -> Tensor:
+        """Class scores (B, classes) of windows (B, 6, T), with the encoder computing in `precision`."""
+        with arithmetic(imu.device.type, precision):
+            feature = self.encoder.feature(imu)
+        return self.head((feature.float() - self.mean) / self.deviation)
 
 
 def train_classifier(
@@ -100,7 +106,7 @@ def train_classifier(
         for group in optimiser.param_groups:
             group["lr"] = lr * schedule(step, steps)
         optimiser.zero_grad(set_to_none=True)
-        nn.functional.cross_entropy(model(imu[rows]), labels[rows]).backward()
+        nn.functional.cross_entropy(model(imu[rows], settings.precision), labels[rows]).backward()
         nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
         optimiser.step()
     return model

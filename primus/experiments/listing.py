@@ -17,7 +17,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 _IN_LIST = ("every", "on_profile", "groups", "figures")
 _BY_PROFILE = ("methods", "set", "reference", "x", "variants")
 _IN_GROUP = ("asks", "profiles", "on_profile", *_BY_PROFILE)
-_IN_FIGURES = ("methods", "set")
+_IN_FIGURES = ("methods", "set", "on_profile")
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,7 @@ def read_groups(profile: str, path: str | Path = LIST, params: str | Path = "par
     _require_profile(profile, known, params)
     trouble: list[str] = []
     _only(content, _IN_LIST, str(path), trouble)
-    own = {name: _settings(value, f"on_profile.{name}", known, trouble) for name, value in _on_profile(content, "", known, trouble).items()}
-    every = {**_settings(content.get("every"), "every", known, trouble), **own.get(profile, {})}
+    every = {**_settings(content.get("every"), "every", known, trouble), **_by_profile(content, "", known, trouble).get(profile, {})}
     made: dict[tuple[Any, ...], Experiment] = {}
     groups = []
     for name, entry in _mapping(content.get("groups"), f"{path}: groups", trouble).items():
@@ -99,7 +98,7 @@ def read_figures(profile: str, path: str | Path = LIST, params: str | Path = "pa
     entry = _mapping(_read(path).get("figures"), f"{path}: figures", trouble)
     _only(entry, _IN_FIGURES, "figures", trouble)
     methods = _methods(entry.get("methods"), known, "figures", trouble)
-    settings = _settings(entry.get("set"), "figures.set", known, trouble)
+    settings = {**_settings(entry.get("set"), "figures.set", known, trouble), **_by_profile(entry, "figures", known, trouble).get(profile, {})}
     if trouble:
         raise UserError(f"{path}: " + "; ".join(trouble))
     return Experiment(_named(profile, known, "figures"), profile, methods, settings)
@@ -195,6 +194,12 @@ def _on_profile(entry: Mapping[str, Any], where: str, params: Mapping[str, Any],
     found = {str(name): value for name, value in _mapping(entry.get("on_profile"), here, trouble).items()}
     trouble += [f"{here} names {name!r}{nearest(name, params['profiles'])}" for name in found if name not in params["profiles"]]
     return found
+
+
+def _by_profile(entry: Mapping[str, Any], where: str, params: Mapping[str, Any], trouble: list[str]) -> dict[str, Mapping[str, Any]]:
+    """What the entry's `on_profile` sets beside its own settings: profile -> dotted keys with values."""
+    here = f"{where}.on_profile".lstrip(".")
+    return {name: _settings(value, f"{here}.{name}", params, trouble) for name, value in _on_profile(entry, where, params, trouble).items()}
 
 
 def _as_on(profile: str, entry: Mapping[str, Any], where: str, params: Mapping[str, Any], trouble: list[str]) -> Mapping[str, Any]:

@@ -122,6 +122,18 @@ def test_methods_are_added_and_left_out(tmp_path: Path) -> None:
     assert composed(experiment, params)["methods"] == {"primus": {"section": "loss"}, "extra": {"section": "baselines.extra"}}
 
 
+def test_figures_are_set_otherwise_on_a_profile(tmp_path: Path) -> None:
+    write_list(tmp_path)
+    path = tmp_path / "experiments.yaml"
+    own = "  set: {loss.weight: 2, pretrain.width: 4}\n  on_profile:\n    other: {loss.weight: 3}\n"
+    path.write_text(path.read_text().replace("  set: {}\n", own))
+    assert read_figures("toy", path, tmp_path / "params.yaml").settings == {"loss.weight": 2, "pretrain.width": 4}
+    assert read_figures("other", path, tmp_path / "params.yaml").settings == {"loss.weight": 3, "pretrain.width": 4}
+    path.write_text(path.read_text().replace("other: {loss.weight", "another: {loss.wait"))
+    with pytest.raises(UserError, match=r"figures.on_profile names 'another'.*wait"):
+        read_figures("toy", path, tmp_path / "params.yaml")
+
+
 def test_what_few_shot_scores_depend_on() -> None:
     params = read_params(ROOT / "params.yaml")
     other = {**params, "report": {}, "profiles": {**params["profiles"], "samples": {}}}
