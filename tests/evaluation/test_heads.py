@@ -1,11 +1,13 @@
 """The heads beyond the three old ones: the published protocol, the forest, and fine-tuning."""
 
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 from sklearn.ensemble import RandomForestClassifier
+from torch import Tensor
 
 from primus.evaluation.finetune import FinetuneSettings, chosen_rate, class_scores, finetuned_scores, train_classifier
 from primus.evaluation.probes.forest import ForestProbe
@@ -118,6 +120,23 @@ def test_finetuning_learns_what_the_frozen_encoder_does_not_show(encoder: ImuEnc
     again = finetuned_scores(encoder, shots, labels, 3, test, settings, ("set", 0), 0)
     assert torch.equal(scores, again)
     assert not torch.equal(scores, finetuned_scores(encoder, shots, labels, 3, test, settings, ("set", 0), 1))
+
+
+def test_finetuning_in_bfloat16_is_that_in_float32_rounded(encoder: ImuEncoder) -> None:
+    (shots, labels), (test, truth) = rhythms(48, 0), rhythms(90, 1)
+    imu, targets = torch.from_numpy(shots), torch.from_numpy(labels)
+
+    def trained(precision: Literal["float32", "bfloat16"], lr: float, steps: int) -> Tensor:
+        settings = FinetuneSettings(batch_size=24, precision=precision)
+        model = train_classifier(encoder, imu, targets, 3, lr=lr, steps=steps, settings=settings, seed=0)
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+        assert model(imu[:2], precision).dtype == torch.float32
+        return class_scores(model, test)
+
+    exact, rounded = trained("float32", 0.001, 3), trained("bfloat16", 0.001, 3)
+    assert not torch.equal(exact, rounded), "the precision had no effect"
+    assert float((exact - rounded).norm() / exact.norm()) < 0.05
+    assert (trained("bfloat16", 0.02, 60).argmax(dim=1).numpy() == truth).mean() > 0.7
 
 
 def test_the_rate_is_chosen_on_held_out_shots_only(encoder: ImuEncoder) -> None:
