@@ -87,8 +87,12 @@ class Repository:
         """Copy a folder that a stage of the experiment wrote to `out`, from DVC's cache; what is there is replaced."""
         from dvc.api import DVCFileSystem
 
+        files = DVCFileSystem(url=str(self.root), rev=commit)
         with atomic_folder(out) as temporary:
-            DVCFileSystem(url=str(self.root), rev=commit).get(path, str(temporary), recursive=True)
+            for file in files.find(path):  # a folder as a whole would be put beside what the existing one holds, under its own name
+                place = temporary / Path(file).relative_to(f"/{path}" if file.startswith("/") else path)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                files.get_file(file, str(place))
 
     def text(self, commit: str, path: str) -> str:
         """A file that git keeps, as the experiment left it (empty where it has none)."""
@@ -124,11 +128,16 @@ class Repository:
         return subprocess.run(words, cwd=self.root, check=False).returncode != 0
 
     def _sources(self, names: Sequence[str] | None) -> Sequence[str]:
-        """Source files of the stages; of all stages, with None, and then what else of the repository they read, too."""
+        """Source files of the stages; of all stages, with None, and then what else of the repository they read and none of them writes, too."""
         stages = yaml.safe_load((self.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
         bodies = [body.get("do", body) for name, body in stages.items() if names is None or name in names]
         paths = {path for body in bodies for path in body.get("deps", [])}
-        return sorted(path for path in paths if path.endswith(".py") or (names is None and path.split("/")[0] in ("metrics", "primus")))
+        written = [path.partition("${")[0] for body in bodies for path in _outputs(body)]  # of a templated name what comes before
+
+        def read_only(path: str) -> bool:
+            return path.split("/")[0] in ("metrics", "primus") and not any(f"{out}/".startswith(f"{path}/") for out in written)
+
+        return sorted(path for path in paths if path.endswith(".py") or (names is None and read_only(path)))
 
     def _git(self, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, text=True, check=False)
@@ -140,3 +149,9 @@ class Repository:
         done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=self.root, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise UserError(f"dvc {' '.join(arguments)}: {done.stderr.strip()[-300:]}")
+
+
+def _outputs(body: Mapping[str, Any]) -> list[str]:
+    """Paths that a stage of dvc.yaml writes; each stands there as a path or as a mapping of one to its flags."""
+    listed = [entry for key in ("outs", "metrics", "plots") for entry in body.get(key, [])]
+    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in listed]

@@ -61,7 +61,7 @@ def test_ablations_run_once_and_are_collected(toy: Path) -> None:
     assert table["collapsed"].tolist() == [1.0, 1.0]
     assert table["settings"].iloc[1] == "pretrain.seeds=[0,1] loss.weight=3"
     assert table["commit"].iloc[0] == git(toy, "rev-parse", "HEAD")[:10]
-    assert git(toy, "status", "--short") == f"?? {Path(TABLE).parts[0]}/\n", "the workspace stays as it is"
+    assert git(toy, "status", "--short") == f"?? {TABLE}\n", "the workspace stays as it is"
 
     again = said("--group", "weights")
     assert "2 finished with the code and parameters as they are: nothing to run" in again
@@ -87,6 +87,29 @@ def test_ablations_run_once_and_are_collected(toy: Path) -> None:
     (toy / "params.yaml").write_text(params)
     (toy / "toy_stage.py").write_text((toy / "toy_stage.py").read_text() + "# edited\n")
     assert "0 finished" in said("--dry-run", "--group", "weights")
+
+
+@pytest.mark.timeout(300)
+def test_figures_run_once_and_their_report_is_taken(toy: Path) -> None:
+    """Their metrics differ from those in the workspace, which is why they are run."""
+    subprocess.run(["dvc", "repro", "-q"], cwd=toy, check=True)
+    git(toy, "add", "-A")
+    git(toy, "commit", "-q", "-m", "metrics of the workspace")
+    done = RUNNER.invoke(app, ["figures"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    report = toy / "data" / "toy" / "figures" / "index.html"
+    assert report.read_text() == "primus extrakept"
+    assert git(toy, "status", "--short") == "", "the workspace stays as it is"
+
+    report.unlink()
+    again = RUNNER.invoke(app, ["figures"], catch_exceptions=False)
+    assert "1 finished with the code and parameters as they are: nothing to run" in again.output
+    assert report.exists()
+    for changed in ("toy_report.py", "metrics/kept.csv"):
+        before = (toy / changed).read_text()
+        (toy / changed).write_text(before + "# edited\n")
+        assert "0 finished" in RUNNER.invoke(app, ["figures", "--dry-run"], catch_exceptions=False).output, changed
+        (toy / changed).write_text(before)
 
 
 @pytest.mark.timeout(300)

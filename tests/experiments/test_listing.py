@@ -118,7 +118,7 @@ def test_methods_are_added_and_left_out(tmp_path: Path) -> None:
     write_list(tmp_path)
     params = read_params(tmp_path / "params.yaml")
     experiment = read_figures("toy", tmp_path / "experiments.yaml", tmp_path / "params.yaml")
-    assert overrides(experiment, params) == ["+methods.extra.section=baselines.extra", "~methods.random"]
+    assert overrides(experiment, params) == ["+methods.extra.section=baselines.extra", "~methods.random", "loss.weight=2"]
     assert composed(experiment, params)["methods"] == {"primus": {"section": "loss"}, "extra": {"section": "baselines.extra"}}
 
 
@@ -126,7 +126,7 @@ def test_figures_are_set_otherwise_on_a_profile(tmp_path: Path) -> None:
     write_list(tmp_path)
     path = tmp_path / "experiments.yaml"
     own = "  set: {loss.weight: 2, pretrain.width: 4}\n  on_profile:\n    other: {loss.weight: 3}\n"
-    path.write_text(path.read_text().replace("  set: {}\n", own))
+    path.write_text(path.read_text().replace("  set: {loss.weight: 2}\n", own))
     assert read_figures("toy", path, tmp_path / "params.yaml").settings == {"loss.weight": 2, "pretrain.width": 4}
     assert read_figures("other", path, tmp_path / "params.yaml").settings == {"loss.weight": 3, "pretrain.width": 4}
     path.write_text(path.read_text().replace("other: {loss.weight", "another: {loss.wait"))

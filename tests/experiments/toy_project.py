@@ -1,4 +1,4 @@
-"""A git repository with a pipeline of one quick stage that writes what the few-shot stage writes, and a list of experiments for it."""
+"""A git repository with a quick stage that writes what the few-shot stage writes, a report, and a list of experiments for it."""
 
 import subprocess
 from pathlib import Path
@@ -32,6 +32,23 @@ stages:
     - metrics/plots/fewshot.csv: {cache: false}
     metrics:
     - metrics/pretrain: {cache: false}
+  report:
+    cmd: python toy_report.py
+    deps: [toy_report.py, metrics/plots, metrics/plots/fewshot.csv, metrics/kept.csv]
+    params: [report]
+    outs:
+    - data/${data}/report
+"""
+
+REPORT = """\
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+out = Path("data", yaml.safe_load(Path("params.yaml").read_text())["data"], "report")
+out.mkdir(parents=True, exist_ok=True)
+(out / "index.html").write_text(" ".join(pd.read_csv("metrics/plots/fewshot.csv")["method"]) + Path("metrics/kept.csv").read_text())
 """
 
 STAGE = """\
@@ -98,7 +115,7 @@ groups:
           wide: {pretrain.width: 3}
 figures:
   methods: [primus, extra]
-  set: {}
+  set: {loss.weight: 2}
 """
 
 
@@ -119,6 +136,9 @@ def build(folder: Path) -> None:
     write_list(folder)
     (folder / "dvc.yaml").write_text(STAGES)
     (folder / "toy_stage.py").write_text(STAGE)
+    (folder / "toy_report.py").write_text(REPORT)
+    (folder / "metrics").mkdir()
+    (folder / "metrics" / "kept.csv").write_text("kept")
     (folder / ".gitignore").write_text("/data\n/logs\n.cache\n")
     git(folder, "init", "-q", "-b", "main")
     subprocess.run(["dvc", "init", "-q"], cwd=folder, check=True)
