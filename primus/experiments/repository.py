@@ -90,7 +90,7 @@ class Repository:
         files = DVCFileSystem(url=str(self.root), rev=commit)
         with atomic_folder(out) as temporary:
             for file in files.find(path):  # a folder as a whole would be put beside what the existing one holds, under its own name
-                place = temporary / Path(file).relative_to(f"/{path}" if file.startswith("/") else path)
+                place = temporary / Path(file).relative_to(path)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 files.get_file(file, str(place))
 

@@ -11,7 +11,6 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import stages
-from stages import WIDE
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
@@ -59,7 +58,7 @@ def test_what_a_person_chose_stays() -> None:
 
 def otherwise_than_c(**given: str) -> list[str]:
     """Functions of NumPy that differ from the C library's in some last bit, in a process that has imported the package of the stages."""
-    environment = {name: value for name, value in os.environ.items() if name != WIDE} | given
+    environment = {name: value for name, value in os.environ.items() if name != stages.WIDE} | given
     done = subprocess.run([sys.executable, "-W", "error", "-c", FUNCTIONS], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     found: list[str] = json.loads(done.stdout)
     return found
@@ -72,7 +71,7 @@ def test_functions_of_numpy_do_not_depend_on_the_processor() -> None:
 
 @pytest.mark.skipif(not stages._has_avx512(), reason="NumPy has functions of its own where there is AVX-512")
 def test_what_a_person_lets_numpy_use_it_uses() -> None:
-    assert "exp" in otherwise_than_c(**{WIDE: ""})
+    assert "exp" in otherwise_than_c(**{stages.WIDE: ""})
 
 
 @pytest.mark.parametrize(
